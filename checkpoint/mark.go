@@ -1,0 +1,112 @@
+package checkpoint
+
+import "time"
+
+// Version of the files that this package writes. A state of another version
+// is refused, never guessed at.
+const Version = 1
+
+// Plan says what an import is: written once, when it begins, and never
+// changed. A run may go on from a mark only under the plan that the mark
+// belongs to.
+type Plan struct {
+	Version int       `json:"version"`
+	ID      string    `json:"id"` // of the import: sortable by start, unique in its state directory
+	Started time.Time `json:"started"`
+	// What the import was told, for people and for the resume command.
+	Command []string `json:"command,omitempty"`
+	// What must not change under an unfinished import.
+	OrgID       string   `json:"org_id"`
+	Endpoint    string   `json:"endpoint"`
+	MappingFile string   `json:"mapping_file,omitempty"`
+	MappingHash string   `json:"mapping_hash"`
+	UIDVersion  int      `json:"uid_version"`
+	Sources     []Source `json:"sources"`
+	// Skipped counts the sources of the input that an earlier import of this
+	// state directory had finished, and that are therefore not part of this one.
+	Skipped int `json:"skipped,omitempty"`
+}
+
+// Source is one input file as it was when the import began.
+type Source struct {
+	Path string `json:"path"` // absolute; "-" for standard input
+	Print
+}
+
+// Print tells one content from another without reading it all.
+type Print struct {
+	Size     int64     `json:"size"`
+	Modified time.Time `json:"modified,omitzero"`
+	Head     string    `json:"head,omitempty"` // SHA-256 of the first 64 KiB
+	Tail     string    `json:"tail,omitempty"` // SHA-256 of the last 64 KiB
+	Full     string    `json:"full,omitempty"` // SHA-256 of everything, when it was asked for
+}
+
+// Position is a place in the input: everything before it is settled.
+type Position struct {
+	Source int   `json:"source"` // index into Plan.Sources
+	Offset int64 `json:"offset"` // as the reader counts: bytes of text, or rows
+	Line   int64 `json:"line"`
+	Record int64 `json:"record"` // records of this source before the position
+}
+
+// Counts are the fates of rows, and what was sent for them.
+type Counts struct {
+	Read         int64 `json:"read"`
+	Accepted     int64 `json:"accepted"`
+	Rejected     int64 `json:"rejected"`
+	Filtered     int64 `json:"filtered"`
+	Measurements int64 `json:"measurements"` // of the accepted rows
+	// Things about accepted measurements that a person should know.
+	TimesTruncated int64 `json:"times_truncated,omitempty"`
+	NumbersInexact int64 `json:"numbers_inexact,omitempty"`
+	TimesAncient   int64 `json:"times_ancient,omitempty"`
+}
+
+// Sums reports whether every row read has exactly one fate.
+func (c Counts) Sums() bool { return c.Read == c.Accepted+c.Rejected+c.Filtered }
+
+// Add adds o to c.
+func (c *Counts) Add(o Counts) {
+	c.Read += o.Read
+	c.Accepted += o.Accepted
+	c.Rejected += o.Rejected
+	c.Filtered += o.Filtered
+	c.Measurements += o.Measurements
+	c.TimesTruncated += o.TimesTruncated
+	c.NumbersInexact += o.NumbersInexact
+	c.TimesAncient += o.TimesAncient
+}
+
+// Total is the exact sum of one numeric field of one meter, over the accepted
+// measurements.
+type Total struct {
+	Meter    string `json:"meter"`
+	Category string `json:"category"`
+	Field    string `json:"field"`
+	Sum      string `json:"sum"`   // exact decimal text
+	Count    int64  `json:"count"` // values summed
+}
+
+// Mark is the durable position of an import: everything before it is accepted,
+// rejected or filtered, and counted.
+type Mark struct {
+	Version  int      `json:"version"`
+	Plan     string   `json:"plan"` // Plan.ID
+	Position Position `json:"position"`
+	Counts   Counts   `json:"counts"`  // of the whole import
+	Current  Counts   `json:"current"` // of the source that Position is in
+	Totals   []Total  `json:"totals,omitempty"`
+	// RejectCodes counts the rejects by their code.
+	RejectCodes map[string]int64 `json:"reject_codes,omitempty"`
+	// Rejects and Sources are the lengths that this mark vouches for of the
+	// files of the same name; set by Commit.
+	RejectsLen int64 `json:"rejects_len"`
+	SourcesLen int64 `json:"sources_len"`
+	// FirstSent is when the first measurement after Position may have been
+	// sent, and zero when none can have been.
+	FirstSent time.Time `json:"first_sent,omitzero"`
+	Updated   time.Time `json:"updated"`
+	Runs      int       `json:"runs"` // runs that worked on this import
+	Finished  bool      `json:"finished"`
+}

@@ -1,0 +1,27 @@
+package deps
+
+import (
+	_ "github.com/apache/arrow/go/v17/parquet/file"
+	_ "github.com/apache/arrow/go/v17/parquet/metadata"
+	_ "github.com/bmatcuk/doublestar/v4"
+	_ "github.com/getkin/kin-openapi/openapi3filter"
+	_ "github.com/getkin/kin-openapi/routers/gorillamux"
+	_ "github.com/getkin/kin-openapi/routers/legacy"
+	_ "github.com/goccy/go-yaml"
+	_ "github.com/gofrs/flock"
+	_ "github.com/klauspost/compress/gzip"
+	_ "github.com/klauspost/compress/zstd"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/schollz/progressbar/v3"
+	_ "github.com/spf13/cobra"
+	_ "github.com/xitongsys/parquet-go/parquet"
+	_ "github.com/xitongsys/parquet-go/writer"
+	_ "github.com/go-json-experiment/json/jsontext"
+	_ "golang.org/x/oauth2/clientcredentials"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/sys/unix"
+	_ "golang.org/x/term"
+	_ "golang.org/x/time/rate"
+	_ "pgregory.net/rapid"
+	_ "github.com/google/uuid"
+)
