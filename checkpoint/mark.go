@@ -1,6 +1,10 @@
 package checkpoint
 
-import "time"
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
 
 // Version of the files that this package writes. A state of another version
 // is refused, never guessed at.
@@ -48,6 +52,15 @@ type Position struct {
 	Offset int64 `json:"offset"` // as the reader counts: bytes of text, or rows
 	Line   int64 `json:"line"`
 	Record int64 `json:"record"` // records of this source before the position
+}
+
+// Before reports whether p is an earlier place than q.
+func (p Position) Before(q Position) bool {
+	return cmp.Or(cmp.Compare(p.Source, q.Source), cmp.Compare(p.Offset, q.Offset), cmp.Compare(p.Record, q.Record)) < 0
+}
+
+func (p Position) String() string {
+	return fmt.Sprintf("source %d, offset %d, line %d, record %d", p.Source, p.Offset, p.Line, p.Record)
 }
 
 // Counts are the fates of rows, and what was sent for them.
@@ -99,14 +112,25 @@ type Mark struct {
 	Totals   []Total  `json:"totals,omitempty"`
 	// RejectCodes counts the rejects by their code.
 	RejectCodes map[string]int64 `json:"reject_codes,omitempty"`
-	// Rejects and Sources are the lengths that this mark vouches for of the
-	// files of the same name; set by Commit.
+	// RejectsLen, SourcesLen and HistoryLen are the bytes of the files of those
+	// names that this mark vouches for, the history's only once it is Finished;
+	// set by Commit.
 	RejectsLen int64 `json:"rejects_len"`
 	SourcesLen int64 `json:"sources_len"`
-	// FirstSent is when the first measurement after Position may have been
-	// sent, and zero when none can have been.
+	HistoryLen int64 `json:"history_len"`
+	// FirstSent is a lower bound for when the first measurement after Position
+	// was sent: the platform may hold some of what lies after Position since
+	// then, and nothing of it for longer. Zero means that nothing after
+	// Position can have been sent. It is the caller's: to be true after a
+	// crash, it MUST be committed before the first request goes out, stay as it
+	// is from mark to mark while requests are under way, over runs too, and may
+	// move on only when everything sent so far lies before Position.
 	FirstSent time.Time `json:"first_sent,omitzero"`
-	Updated   time.Time `json:"updated"`
-	Runs      int       `json:"runs"` // runs that worked on this import
+	Updated   time.Time `json:"updated,omitzero"` // by the last commit; zero before the first
+	Runs      int       `json:"runs"`             // runs that worked on this import
 	Finished  bool      `json:"finished"`
 }
+
+// Begun reports whether the mark was committed, and is not the one that the
+// import was begun with.
+func (m *Mark) Begun() bool { return !m.Updated.IsZero() }

@@ -1,0 +1,49 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// ErrLocked is what a *LockedError is.
+var ErrLocked = errors.New("state directory is in use")
+
+// LockedError says who has the state directory.
+type LockedError struct {
+	Dir    string
+	Holder // zero when the holder has not said who it is
+}
+
+func (e *LockedError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("state directory %s is in use by a run that has not said who it is: wait for it to end", e.Dir)
+	}
+	return fmt.Sprintf("state directory %s is in use by process %d on %s since %s (%s): wait for it to end, or stop it; the lock ends with the process, there is no file to delete",
+		e.Dir, e.PID, e.Host, e.Since.Format(time.RFC3339), strings.Join(e.Command, " "))
+}
+
+// Is makes errors.Is(err, ErrLocked) true.
+func (e *LockedError) Is(target error) bool { return target == ErrLocked }
+
+// DamagedError names a state file that is not what this package wrote. It is
+// never mended by guessing: a wrong position loses rows or bills them twice.
+type DamagedError struct {
+	Path   string
+	Reason string // what is wrong with it
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("state file %s is damaged: %s; restore it from a copy, or move the state directory away and begin anew", e.Path, e.Reason)
+}
+
+// VersionError names a state file that another version of the program wrote.
+type VersionError struct {
+	Path string
+	Got  int64
+}
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("state file %s has version %d, this program knows version %d: go on with the program that wrote it, or move the state directory away and begin anew", e.Path, e.Got, Version)
+}

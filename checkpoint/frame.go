@@ -1,0 +1,97 @@
+package checkpoint
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// A state file is one JSON object that holds the content and the digest of its
+// bytes, so that a person can read it and a damaged one is told from a whole:
+//
+//	{"format":"m3import mark","version":1,"sha256":"…","content":
+//	{…}
+//	}
+//
+// The layout is fixed to the byte. The digest covers the format and the version
+// too: a plan renamed to be a mark is not one.
+const (
+	frameFormat  = `{"format":"m3import `
+	frameVersion = `","version":`
+	frameSum     = `,"sha256":"`
+	frameContent = "\",\"content\":\n"
+	frameEnd     = "\n}\n"
+)
+
+// appendFrame appends the state file of that kind with v as its content. It
+// writes into dst and allocates what encoding/json does.
+func appendFrame(dst *bytes.Buffer, kind string, v any) error {
+	dst.WriteString(frameFormat + kind + frameVersion + strconv.Itoa(Version) + frameSum)
+	sumAt := dst.Len()
+	dst.Write(make([]byte, hex.EncodedLen(sha256.Size)))
+	dst.WriteString(frameContent)
+	contentAt := dst.Len()
+	enc := json.NewEncoder(dst)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	dst.Truncate(dst.Len() - 1) // Encode ends with a newline
+	sum := frameDigest(kind, Version, dst.Bytes()[contentAt:])
+	hex.Encode(dst.Bytes()[sumAt:], sum[:])
+	dst.WriteString(frameEnd)
+	return nil
+}
+
+func frameDigest(kind string, version int64, content []byte) [sha256.Size]byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "m3import %s %d\n", kind, version)
+	h.Write(content)
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// parseFrame reads a state file of that kind into v. The errors name path.
+func parseFrame(path, kind string, data []byte, v any) error {
+	damaged := func(format string, args ...any) error {
+		return &DamagedError{Path: path, Reason: fmt.Sprintf(format, args...)}
+	}
+	if len(data) == 0 {
+		return damaged("it is empty")
+	}
+	rest, ok := bytes.CutPrefix(data, []byte(frameFormat+kind+frameVersion))
+	if !ok {
+		return damaged("it does not begin as a %s does", kind)
+	}
+	digits, rest, ok := bytes.Cut(rest, []byte(frameSum))
+	version, err := strconv.ParseInt(string(digits), 10, 64)
+	if !ok || err != nil || strconv.FormatInt(version, 10) != string(digits) {
+		return damaged("its version is not a number")
+	}
+	if version != Version {
+		return &VersionError{Path: path, Got: version}
+	}
+	sum, content, ok := bytes.Cut(rest, []byte(frameContent))
+	if !ok {
+		return damaged("it has no content")
+	}
+	if content, ok = bytes.CutSuffix(content, []byte(frameEnd)); !ok {
+		return damaged("its end is missing")
+	}
+	want := frameDigest(kind, version, content)
+	if got := hex.EncodeToString(want[:]); got != string(sum) {
+		return damaged("its content has the digest %.12s…, expect %.12q…", got, sum)
+	}
+	dec := json.NewDecoder(bytes.NewReader(content))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return damaged("its content is not a %s: %v", kind, err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return damaged("something follows its content")
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// spill is how much a tail keeps in memory before it writes ahead of the
+// commit. Writing ahead is safe: what no mark vouches for, opening cuts off.
+const spill = 1 << 20
+
+// tail is a file that grows at its end, together with the mark: the mark says
+// how much of it counts.
+type tail struct {
+	file  File
+	buf   []byte // lines that are not in the file
+	size  int64  // of the file, as written
+	dirty bool   // written since the last sync
+	err   error  // of a write ahead, for the commit to report
+}
+
+// openTail opens a tail at the length that is vouched for and cuts off the rest.
+func openTail(fsys FS, name string, vouched int64) (tail, error) {
+	info, err := fsys.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return tail{}, &DamagedError{Path: name, Reason: "it is missing"}
+	case err != nil:
+		return tail{}, err
+	case info.Size() < vouched:
+		return tail{}, &DamagedError{Path: name, Reason: fmt.Sprintf("it has %d bytes, and %d were written", info.Size(), vouched)}
+	}
+	f, err := fsys.OpenFile(name, os.O_RDWR, 0o600)
+	if err != nil {
+		return tail{}, err
+	}
+	if info.Size() > vouched {
+		// No sync: should the cut be lost in a crash, the next opening repeats it.
+		if err := f.Truncate(vouched); err != nil {
+			return tail{}, errors.Join(err, f.Close())
+		}
+	}
+	return tail{file: f, size: vouched}, nil
+}
+
+// add appends a line and its newline.
+func (t *tail) add(line []byte) {
+	t.buf = append(append(t.buf, line...), '\n')
+	if len(t.buf) >= spill {
+		t.write()
+	}
+}
+
+func (t *tail) write() {
+	if len(t.buf) > 0 && t.file == nil && t.err == nil {
+		t.err = errors.New("line added while no import is under way")
+	}
+	if len(t.buf) == 0 || t.err != nil {
+		t.buf = t.buf[:0]
+		return
+	}
+	// At an offset, not by O_APPEND: the file continues where the mark says,
+	// whatever anyone else appended meanwhile.
+	n, err := t.file.WriteAt(t.buf, t.size)
+	t.size += int64(n)
+	t.buf, t.dirty, t.err = t.buf[:0], true, err
+}
+
+// sync makes durable all that was added.
+func (t *tail) sync() error {
+	t.write()
+	if t.err == nil && t.dirty {
+		t.err = t.file.Sync()
+		t.dirty = false
+	}
+	return t.err
+}
+
+func (t *tail) close() error {
+	if t.file == nil {
+		return nil
+	}
+	f := t.file
+	*t = tail{}
+	return f.Close()
+}
