@@ -1,0 +1,87 @@
+package sandbox
+
+import (
+	"net/http"
+	"time"
+)
+
+// What a sandbox is reached with unless its Config says otherwise.
+const (
+	DefaultAddr   = "127.0.0.1:8137"
+	DefaultOrgID  = "5a4db0c5-0000-4000-8000-000000000001"
+	DefaultKey    = "sandbox-key"
+	DefaultSecret = "sandbox-secret"
+)
+
+// What the platform documents.
+const (
+	// MaxItems is the most measurements that one request may carry.
+	MaxItems = 1000
+	// MaxBytes is the size of the largest request body that is not blocked:
+	// "less than 512,000 bytes".
+	MaxBytes = 511_999
+	// TokenLife is how long an access token is good for.
+	TokenLife = 5 * time.Hour
+	// UIDWindow is how long a uid is remembered, from its first arrival.
+	UIDWindow = 35 * 24 * time.Hour
+)
+
+// Config says how a sandbox behaves. The zero value is the documented
+// platform without its rate limits.
+type Config struct {
+	// OrgID is the one organization there is; requests for any other are
+	// answered 403. Default: DefaultOrgID.
+	OrgID string `json:"org_id,omitempty"`
+	// Key and Secret are the access key that buys tokens. Default: DefaultKey
+	// and DefaultSecret.
+	Key    string `json:"key,omitempty"`
+	Secret string `json:"secret,omitempty"`
+	// TokenLife is how long a token is good for, in whole seconds on the
+	// sandbox's clock. Default: TokenLife, 5 hours.
+	TokenLife time.Duration `json:"token_life,omitempty"`
+	// UnauthorizedStatus answers a missing, unknown or expired token and a
+	// wrong access key. m3ter lists "403 Forbidden or Unauthorized" and no
+	// 401. Default: 403.
+	UnauthorizedStatus int `json:"unauthorized_status,omitempty"`
+	// PerAddress and PerOrganization limit the requests that submit
+	// measurements; see DocumentedLimits. Default: no limit.
+	PerAddress      Limit `json:"per_address,omitzero"`
+	PerOrganization Limit `json:"per_organization,omitzero"`
+	// UIDWindow is how long a uid is remembered, from its first arrival.
+	// Default: UIDWindow, 35 days.
+	UIDWindow time.Duration `json:"uid_window,omitempty"`
+	// Discard keeps the counts, sums and uids of measurements but not the
+	// measurements, for runs larger than memory. Default: keep all.
+	Discard bool `json:"discard,omitempty"`
+
+	// Now is the time on which the sandbox's clock runs. Default: time.Now.
+	Now func() time.Time `json:"-"`
+	// Middleware stands between the request counters and the platform, and
+	// sees platform requests only, not /_sandbox. It is the place to inject
+	// faults: answer instead of the platform, lose its answer by a panic with
+	// http.ErrAbortHandler, or look on. Default: nothing in between.
+	Middleware func(http.Handler) http.Handler `json:"-"`
+}
+
+// withDefaults fills in what was left out.
+func (c Config) withDefaults() Config {
+	c.OrgID = or(c.OrgID, DefaultOrgID)
+	c.Key = or(c.Key, DefaultKey)
+	c.Secret = or(c.Secret, DefaultSecret)
+	c.TokenLife = or(c.TokenLife, TokenLife)
+	c.UnauthorizedStatus = or(c.UnauthorizedStatus, http.StatusForbidden)
+	c.UIDWindow = or(c.UIDWindow, UIDWindow)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// or returns v, or otherwise when v is the zero value.
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}

@@ -1,0 +1,158 @@
+package sandbox
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+)
+
+// maxQuery is the longest query string that m3ter's firewall lets through.
+const maxQuery = 2048
+
+// Server is one sandbox. It is an http.Handler, safe for concurrent use, and
+// shares nothing with other Servers.
+type Server struct {
+	config   Config
+	clock    clock
+	tokens   tokens
+	address  limiter // PerAddress
+	org      limiter // PerOrganization
+	requests requestCounts
+	usage    usage
+	accounts accounts
+	meters   meters
+	batches  sync.Pool // of *batch
+	routes   http.Handler
+}
+
+// New returns a sandbox that holds nothing yet.
+func New(config Config) *Server {
+	config = config.withDefaults()
+	s := &Server{config: config}
+	s.clock.base = config.Now
+	s.address.limit = config.PerAddress
+	s.org.limit = config.PerOrganization
+	s.usage.init(config)
+	s.batches.New = func() any { return new(batch) }
+	s.routes = s.newRoutes()
+	return s
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.routes.ServeHTTP(w, r) }
+
+// newRoutes puts the counters around the middleware around the firewall
+// around the platform, and the sandbox's own pages beside all that.
+func (s *Server) newRoutes() http.Handler {
+	const org = "/organizations/{orgId}"
+	platform := http.NewServeMux()
+	operations := make(map[string]string) // by pattern
+	handle := func(pattern, operation string, h http.HandlerFunc) {
+		operations[pattern] = operation
+		platform.HandleFunc(pattern, h)
+	}
+	handle("POST /oauth/token", "GenerateToken", s.generateToken)
+	handle("POST "+org+"/measurements", "SubmitMeasurements", s.submit)
+	handle("GET "+org+"/organizationconfig", "GetOrganizationConfig", s.authorized(s.organizationConfig))
+	platform.HandleFunc("/", notFound)
+
+	var h http.Handler = firewall(platform)
+	if s.config.Middleware != nil {
+		h = s.config.Middleware(h)
+	}
+	routes := http.NewServeMux()
+	routes.Handle("/", s.requests.counted(h, func(r *http.Request) string {
+		_, pattern := platform.Handler(r)
+		return operations[pattern]
+	}))
+	s.handleOwn(routes)
+	return routes
+}
+
+// firewall refuses what the AWS Core rule set in front of m3ter is documented
+// to refuse on any path: no User-Agent, and a query string that is too long.
+// Its rules about content are not imitated.
+func firewall(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.UserAgent() == "":
+			refuse(w, r, http.StatusForbidden, "Forbidden: no User-Agent header")
+		case len(r.URL.RawQuery) > maxQuery:
+			refuse(w, r, http.StatusForbidden, "Forbidden: the query string is longer than "+strconv.Itoa(maxQuery)+" bytes")
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// authorized lets requests through that carry a good token for the
+// organization of their path.
+func (s *Server) authorized(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s.admitted(w, r) {
+			next(w, r)
+		}
+	}
+}
+
+// admitted checks token and organization, and answers the request when either
+// is wrong.
+func (s *Server) admitted(w http.ResponseWriter, r *http.Request) bool {
+	if problem := s.tokens.check(r, s.clock.now()); problem != "" {
+		refuse(w, r, s.config.UnauthorizedStatus, problem)
+		return false
+	}
+	if id := r.PathValue("orgId"); id != s.config.OrgID {
+		refuse(w, r, http.StatusForbidden, "Forbidden: no access to organization "+strconv.Quote(id))
+		return false
+	}
+	return true
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	refuse(w, r, http.StatusNotFound, "Not Found: no operation "+r.Method+" "+r.URL.Path)
+}
+
+// clientAddress is the address that a per-address limit goes by. Forwarding
+// headers do not count: anyone can write them.
+func clientAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// answer writes v as JSON.
+func answer(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		panic("sandbox: an answer that is no JSON: " + err.Error())
+	}
+	answerJSON(w, status, body)
+}
+
+func answerJSON(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	w.Write(body) // an error means that nobody is listening any more
+}
+
+// refuse answers with the platform's error body. It reads what may still come
+// of a body of permitted size first: a server that hangs up on a client which
+// is still sending lets it see a broken connection instead of the answer.
+func refuse(w http.ResponseWriter, r *http.Request, status int, message string) {
+	io.CopyN(io.Discard, r.Body, MaxBytes+1)
+	answer(w, status, errorBody{message})
+}
+
+// errorBody is the body of every answer that is an error.
+type errorBody struct {
+	Message string `json:"message"`
+}
