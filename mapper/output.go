@@ -17,7 +17,11 @@ type Output struct {
 	Keys []Key
 
 	keyIndex map[string]uint32
-	scratch  []byte
+	// recent remembers for each numeric field of owner which key it had last:
+	// the meter of a row is most often the meter of the row before.
+	recent  []uint32
+	owner   *Mapper
+	scratch []byte
 }
 
 // Item is one measurement of an Output; it ends where it says and starts
@@ -47,7 +51,98 @@ type Amount struct {
 	Value decimal.Decimal
 }
 
-// Reset empties o and keeps its memory, Keys excepted, which stay valid.
+// maxKeys is how many Keys an Output keeps over a Reset. A mapping has a
+// handful; an input that names a new meter in every row would otherwise fill
+// the memory with them.
+const maxKeys = 4096
+
+// noKey is an entry of Output.recent that remembers nothing.
+const noKey = ^uint32(0)
+
+// Reset empties o and keeps its memory, Keys excepted, which stay valid unless
+// there are more than 4096 of them: then they are dropped too.
 func (o *Output) Reset() {
 	o.JSON, o.Items, o.Amounts = o.JSON[:0], o.Items[:0], o.Amounts[:0]
+	if len(o.Keys) > maxKeys {
+		o.Keys = nil // not o.Keys[:0]: whoever still holds the old keys keeps them
+		o.keyIndex = nil
+		o.forget()
+	}
+}
+
+// outputSize is how much an Output holds.
+type outputSize struct{ json, items, amounts, keys int }
+
+func (o *Output) size() outputSize {
+	return outputSize{len(o.JSON), len(o.Items), len(o.Amounts), len(o.Keys)}
+}
+
+// cut takes o back to an earlier size.
+func (o *Output) cut(s outputSize) {
+	o.JSON, o.Items, o.Amounts = o.JSON[:s.json], o.Items[:s.items], o.Amounts[:s.amounts]
+	if len(o.Keys) > s.keys {
+		for _, k := range o.Keys[s.keys:] {
+			delete(o.keyIndex, string(appendKey(nil, []byte(k.Meter), Category(k.Category), k.Field)))
+		}
+		o.Keys = o.Keys[:s.keys]
+		o.forget()
+	}
+}
+
+// usedBy makes recent good for m.
+func (o *Output) usedBy(m *Mapper) {
+	if o.owner == m {
+		return
+	}
+	o.owner, o.recent = m, o.recent[:0]
+	for range m.numbers {
+		o.recent = append(o.recent, noKey)
+	}
+}
+
+func (o *Output) forget() {
+	for i := range o.recent {
+		o.recent[i] = noKey
+	}
+}
+
+// amount adds one number. slot is the place of its field in recent, or -1.
+func (o *Output) amount(slot int, meter []byte, cat Category, code string, d decimal.Decimal) {
+	if slot >= 0 {
+		if k := o.recent[slot]; k != noKey && o.Keys[k].Meter == string(meter) {
+			o.Amounts = append(o.Amounts, Amount{k, d})
+			return
+		}
+	}
+	k := o.key(meter, cat, code)
+	if slot >= 0 {
+		o.recent[slot] = k
+	}
+	o.Amounts = append(o.Amounts, Amount{k, d})
+}
+
+// key returns the index of a key in Keys, which it adds when it is new.
+func (o *Output) key(meter []byte, cat Category, code string) uint32 {
+	start := len(o.scratch)
+	o.scratch = appendKey(o.scratch, meter, cat, code)
+	text := o.scratch[start:]
+	o.scratch = o.scratch[:start]
+	if k, ok := o.keyIndex[string(text)]; ok {
+		return k
+	}
+	if o.keyIndex == nil {
+		o.keyIndex = map[string]uint32{}
+	}
+	k := uint32(len(o.Keys))
+	o.Keys = append(o.Keys, Key{string(meter), string(cat), code})
+	o.keyIndex[string(text)] = k
+	return k
+}
+
+// appendKey appends the name of a key in keyIndex. Neither a category nor a
+// field code has a NUL in it, so the meter can be anything.
+func appendKey(dst, meter []byte, cat Category, code string) []byte {
+	dst = append(append(dst, cat...), 0)
+	dst = append(append(dst, code...), 0)
+	return append(dst, meter...)
 }

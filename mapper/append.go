@@ -1,0 +1,274 @@
+package mapper
+
+import (
+	"math"
+
+	"github.com/m3import/m3import/internal/jsonx"
+	"github.com/m3import/m3import/reader"
+)
+
+// Mapper makes measurements of records. It is immutable: any number of
+// goroutines may use one at the same time, each with an Output of its own.
+type Mapper struct {
+	columns []reader.Column
+	filter  []condition
+	makes   []encoder
+	numbers int            // numeric fields of all makes
+	native  *nativeEncoder // instead of makes
+}
+
+// uidStart is where the uid starts in a measurement.
+const uidStart = len(`{"uid":"`)
+
+// Append appends the measurements of rec to out. rec must hold the columns of
+// [Mapping.Columns], in that order.
+//
+// Either all measurements of the row are appended, or out is left as it was:
+// when the row does not pass the filter, which filtered reports, and when it
+// has a fault, which err, a *FieldError, describes. Of several faults it is
+// the first in the order account, meter, ts, ets, uid, fields.
+func (m *Mapper) Append(out *Output, rec *reader.Record) (filtered bool, err error) {
+	if len(m.filter) > 0 {
+		kept, fe := keep(m.filter, rec)
+		if fe != nil {
+			return false, fe
+		}
+		if !kept {
+			return true, nil
+		}
+	}
+	out.scratch = out.scratch[:0]
+	before := out.size()
+	if m.native != nil {
+		if fe := m.native.append(out, rec); fe != nil {
+			out.cut(before)
+			return false, fe
+		}
+		return false, nil
+	}
+	out.usedBy(m)
+	for i := range m.makes {
+		if fe := m.makes[i].append(out, rec); fe != nil {
+			out.cut(before)
+			if name := m.makes[i].name; name != "" {
+				fe.Reason += " (measurement " + quoted(name) + ")"
+			}
+			return false, fe
+		}
+	}
+	return false, nil
+}
+
+// UID returns the uid of the first measurement of rec, when the columns that
+// it takes are sound; it is for naming a reject, and it allocates.
+func (m *Mapper) UID(rec *reader.Record) (string, bool) {
+	var out Output
+	if m.native != nil {
+		return m.native.uidOf(&out, rec)
+	}
+	out.usedBy(m)
+	e := &m.makes[0]
+	if e.uid.late() {
+		// The uid is made of the whole measurement, so there has to be one.
+		if e.append(&out, rec) != nil {
+			return "", false
+		}
+		return string(out.JSON[uidStart:out.Items[0].UIDEnd]), true
+	}
+	uid, fe := e.uid.early(&out, rec)
+	return string(uid), fe == nil
+}
+
+// encoder makes one measurement of a record.
+type encoder struct {
+	name       string
+	account    text
+	meter      text
+	meterJSON  []byte  // `,"meter":"…"` when the meter is a constant
+	ts, ets    *moment // ets is nil when the mapping has none
+	uid        identity
+	categories []category
+}
+
+// category is the fields of one category, in the order of their codes.
+type category struct {
+	name   Category
+	open   []byte // `,"measure":{`
+	fields []field
+}
+
+// field is a Field, ready to use: a number in a numeric category, a text in
+// the others.
+type field struct {
+	code   string
+	key    []byte // `"gb":`
+	text   *text
+	number *number
+	slot   int // of the field in Output.recent
+}
+
+// append appends one measurement. After an error out has a torn tail, which
+// the caller cuts off.
+func (e *encoder) append(out *Output, rec *reader.Record) *FieldError {
+	account, fe := e.account.get(out, rec)
+	if fe != nil {
+		return fe
+	}
+	meter, fe := e.meter.get(out, rec)
+	if fe != nil {
+		return fe
+	}
+	ts, flags, fe := e.ts.get(out, rec)
+	if fe != nil {
+		return fe
+	}
+	var ets []byte
+	if e.ets != nil {
+		var fl Flags
+		if ets, fl, fe = e.ets.get(out, rec); fe != nil {
+			return fe
+		}
+		if len(ets) > 0 && before(ets, ts) {
+			return e.ets.reversed(ets, ts)
+		}
+		flags |= fl &^ TimeAncient // which is about ts
+	}
+	uid, fe := e.uid.early(out, rec)
+	if fe != nil {
+		return fe
+	}
+
+	start := len(out.JSON)
+	late := e.uid.late()
+	out.JSON = append(out.JSON, `{"uid":`...)
+	if late {
+		out.JSON = append(out.JSON, `"????????-????-????-????-????????????"`...)
+	} else {
+		out.JSON = jsonx.AppendString(out.JSON, uid)
+	}
+	uidEnd := len(out.JSON) - 1
+	if e.meterJSON != nil {
+		out.JSON = append(out.JSON, e.meterJSON...)
+	} else {
+		out.JSON = append(out.JSON, `,"meter":`...)
+		out.JSON = jsonx.AppendString(out.JSON, meter)
+	}
+	out.JSON = append(out.JSON, `,"account":`...)
+	out.JSON = jsonx.AppendString(out.JSON, account)
+	out.JSON = append(append(append(out.JSON, `,"ts":"`...), ts...), '"')
+	if len(ets) > 0 {
+		out.JSON = append(append(append(out.JSON, `,"ets":"`...), ets...), '"')
+	}
+	for i := range e.categories {
+		fl, fe := e.categories[i].append(out, rec, meter)
+		if fe != nil {
+			return fe
+		}
+		flags |= fl
+	}
+	out.JSON = append(out.JSON, '}')
+	if late {
+		e.uid.finish(out, uid, out.JSON[start:])
+	}
+	out.item(uidEnd, flags)
+	return nil
+}
+
+// append appends the member of c, or nothing when all its fields are left out.
+func (c *category) append(out *Output, rec *reader.Record, meter []byte) (Flags, *FieldError) {
+	var flags Flags
+	start := len(out.JSON)
+	out.JSON = append(out.JSON, c.open...)
+	first := len(out.JSON)
+	for i := range c.fields {
+		f := &c.fields[i]
+		end := len(out.JSON)
+		if end > first {
+			out.JSON = append(out.JSON, ',')
+		}
+		out.JSON = append(out.JSON, f.key...)
+		var there bool
+		var fl Flags
+		var fe *FieldError
+		if f.number != nil {
+			there, fl, fe = f.number.append(out, rec, c.name, f, meter)
+		} else {
+			there, fe = f.text.append(out, rec)
+		}
+		if fe != nil {
+			return 0, fe
+		}
+		if !there {
+			out.JSON = out.JSON[:end]
+		}
+		flags |= fl
+	}
+	if len(out.JSON) == first {
+		out.JSON = out.JSON[:start]
+		return flags, nil
+	}
+	out.JSON = append(out.JSON, '}')
+	return flags, nil
+}
+
+// append appends the JSON string of t; it reports false for a field that is to
+// be left out.
+func (t *text) append(out *Output, rec *reader.Record) (bool, *FieldError) {
+	b, fe := t.get(out, rec)
+	if fe != nil || len(b) == 0 {
+		return false, fe
+	}
+	out.JSON = jsonx.AppendString(out.JSON, b)
+	return true, nil
+}
+
+// append appends the JSON number of n and counts it; it reports false for a
+// field that is to be left out.
+func (n *number) append(out *Output, rec *reader.Record, cat Category, f *field, meter []byte) (bool, Flags, *FieldError) {
+	if n.fixed != nil {
+		return true, n.fixed.append(out, cat, f, meter), nil
+	}
+	v := rec.Values[n.column.index]
+	switch {
+	case !isScalar(v):
+		return false, 0, scalar(n.field, n.column.name, v)
+	case v.Empty() && n.empty == skip:
+		return false, 0, nil
+	case v.Empty() && n.empty == substitute:
+		return true, n.subst.append(out, cat, f, meter), nil
+	case v.Empty():
+		return false, 0, missing(n.field, n.column.name, v)
+	}
+	b, d, flags, fe := n.parse.append(out.JSON, v)
+	if fe != nil {
+		fe.Field, fe.Column = n.field, n.column.name
+		return false, 0, fe
+	}
+	out.JSON = b
+	out.amount(f.slot, meter, cat, f.code, d)
+	return true, flags, nil
+}
+
+// append appends a number that is the same in every row.
+func (c *constant) append(out *Output, cat Category, f *field, meter []byte) Flags {
+	out.JSON = append(out.JSON, c.json...)
+	out.amount(f.slot, meter, cat, f.code, c.value)
+	return c.flags
+}
+
+// reversed returns the error for an ets that is earlier than ts. The platform
+// is not known to refuse it, but a span that ends before it starts is a
+// mistake of the mapping or of the source, and its usage would be billed in a
+// period that nobody meant.
+func (t *moment) reversed(ets, ts []byte) *FieldError {
+	return &FieldError{Field: "ets", Column: t.date.name, Value: shown(ets), Code: CodeTime,
+		Reason: "ets is earlier than ts, " + string(ts) + "; perhaps the two columns are exchanged"}
+}
+
+// item closes the measurement that ends out.JSON.
+func (o *Output) item(uidEnd int, flags Flags) {
+	if len(o.JSON) > math.MaxUint32 {
+		panic("mapper: an Output of more than 4 GiB: reset it between chunks")
+	}
+	o.Items = append(o.Items, Item{End: uint32(len(o.JSON)), UIDEnd: uint32(uidEnd), AmountsEnd: uint32(len(o.Amounts)), Flags: flags})
+}

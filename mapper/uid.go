@@ -1,0 +1,175 @@
+package mapper
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"strconv"
+
+	"github.com/m3import/m3import/reader"
+)
+
+// UIDVersion is the version of the algorithm for derived uids. It goes into
+// every one of them: a change that gave an old row a new uid under the same
+// version would bill everything twice.
+const UIDVersion = 1
+
+// uidNamespace is the name space of the derived uids (RFC 9562 section 5.5),
+// a random UUID that never changes: 714591f1-e156-47dc-b0b3-badbef053032.
+var uidNamespace = [16]byte{
+	0x71, 0x45, 0x91, 0xf1, 0xe1, 0x56, 0x47, 0xdc,
+	0xb0, 0xb3, 0xba, 0xdb, 0xef, 0x05, 0x30, 0x32,
+}
+
+// uuidLen is the length of a UUID as text.
+const uuidLen = 36
+
+// The columns of a reject file that take the place of what the rule row reads
+// off the record, so that a row that comes back keeps its uid.
+const (
+	rejectSource = "_reject.source"
+	rejectOffset = "_reject.offset"
+)
+
+// identity is a uid rule, ready to use.
+type identity struct {
+	rule   string
+	parts  []text // the columns of the rules column and key
+	direct bool   // the rule column without hash: the id is the uid
+	// prefix is what every derived uid of this measurement hashes first: the
+	// name space, the algorithm and the name of the measurement.
+	prefix []byte
+	// source and offset are the indexes of rejectSource and rejectOffset.
+	source, offset int
+}
+
+// uidPrefix is the name space, followed by the canonical text as far as it is
+// the same for every row.
+func uidPrefix(rule, name string) []byte {
+	b := append([]byte(nil), uidNamespace[:]...)
+	b = appendNetstring(b, "m3import:"+strconv.Itoa(UIDVersion)+":"+rule)
+	return appendNetstring(b, name)
+}
+
+// appendNetstring appends text as a netstring: its length in bytes, a colon,
+// the text, a comma. Netstrings one after the other can be read in one way
+// only, so that two different lists of parts never make the same text.
+func appendNetstring[T string | []byte](dst []byte, text T) []byte {
+	dst = strconv.AppendInt(dst, int64(len(text)), 10)
+	dst = append(dst, ':')
+	dst = append(dst, text...)
+	return append(dst, ',')
+}
+
+// appendUUID appends the UUIDv5 of name, which starts with the name space.
+func appendUUID(dst, name []byte) []byte {
+	sum := sha1.Sum(name)
+	sum[6] = sum[6]&0x0F | 0x50 // version 5
+	sum[8] = sum[8]&0x3F | 0x80 // the variant of RFC 9562
+	dst = append(hex.AppendEncode(dst, sum[0:4]), '-')
+	dst = append(hex.AppendEncode(dst, sum[4:6]), '-')
+	dst = append(hex.AppendEncode(dst, sum[6:8]), '-')
+	dst = append(hex.AppendEncode(dst, sum[8:10]), '-')
+	return hex.AppendEncode(dst, sum[10:16])
+}
+
+// early appends to out.scratch and returns what of the uid can be known before
+// the measurement is written: for the rules column and key the uid itself, for
+// the rules content and row the start of the text that finish will hash.
+func (id *identity) early(out *Output, rec *reader.Record) ([]byte, *FieldError) {
+	if id.direct {
+		return id.column(out, rec)
+	}
+	start := len(out.scratch)
+	out.scratch = append(out.scratch, id.prefix...)
+	switch id.rule {
+	case RuleColumn, RuleKey:
+		for i := range id.parts {
+			part, fe := id.parts[i].one(rec, id.parts[i].cols[0]) // never in scratch
+			if fe != nil {
+				return nil, uidFault(fe)
+			}
+			out.scratch = appendNetstring(out.scratch, part)
+		}
+		end := len(out.scratch)
+		out.scratch = appendUUID(out.scratch, out.scratch[start:end])
+		return out.scratch[end:], nil
+	case RuleRow:
+		if fe := id.place(out, rec); fe != nil {
+			return nil, fe
+		}
+	}
+	return out.scratch[start:], nil
+}
+
+// late reports whether the uid needs the whole measurement.
+func (id *identity) late() bool { return id.rule == RuleContent || id.rule == RuleRow }
+
+// column returns the source's own id, when m3ter can take it as it is.
+func (id *identity) column(out *Output, rec *reader.Record) ([]byte, *FieldError) {
+	part, fe := id.parts[0].one(rec, id.parts[0].cols[0])
+	if fe != nil {
+		return nil, uidFault(fe)
+	}
+	if longer(part, maxUID) {
+		return nil, &FieldError{Field: "uid", Column: id.parts[0].column, Value: shown(part), Code: CodeUID,
+			Reason: "the id has " + strconv.Itoa(units(part)) + " characters and m3ter takes 50; `uid: {column: " +
+				id.parts[0].column + ", hash: true}` makes a UUID of it"}
+	}
+	return part, nil
+}
+
+// uidFault turns the error of a part into one of the identity.
+func uidFault(fe *FieldError) *FieldError {
+	if fe.Code == CodeRequired {
+		fe.Code = CodeUID
+		fe.Reason = "a part of the row's identity is empty, so it could not be told from others; choose another uid rule if that is right"
+	}
+	return fe
+}
+
+// place appends where the record stands: the base name of its source and its
+// offset, or what a reject file says that they were.
+func (id *identity) place(out *Output, rec *reader.Record) *FieldError {
+	source, offset := rec.Values[id.source], rec.Values[id.offset]
+	if source.Empty() && offset.Empty() {
+		out.scratch = appendNetstring(out.scratch, rec.Source)
+		var digits [20]byte
+		out.scratch = appendNetstring(out.scratch, strconv.AppendInt(digits[:0], rec.Pos.Offset, 10))
+		return nil
+	}
+	if source.Kind != reader.String || source.Empty() {
+		return &FieldError{Field: "uid", Column: rejectSource, Value: shown(source.Text), Code: CodeUID,
+			Reason: "a row from a reject file needs the name of its source, as it was written there"}
+	}
+	if !wholeNumber(offset) {
+		return &FieldError{Field: "uid", Column: rejectOffset, Value: shown(offset.Text), Code: CodeUID,
+			Reason: "a row from a reject file needs its offset in the source, a whole number, as it was written there"}
+	}
+	out.scratch = appendNetstring(out.scratch, source.Text)
+	out.scratch = appendNetstring(out.scratch, offset.Text)
+	return nil
+}
+
+// wholeNumber reports whether v is the text that strconv.AppendInt gives a
+// number that is not negative: any other spelling would be another uid.
+func wholeNumber(v reader.Value) bool {
+	n, err := strconv.ParseInt(string(v.Text), 10, 64)
+	return v.Kind != reader.Bool && err == nil && n >= 0 && strconv.FormatInt(n, 10) == string(v.Text)
+}
+
+// finish writes the uid over the uuidLen bytes of m, a whole measurement, that
+// stand after `{"uid":"`. begun is what early returned. What is hashed is m
+// without the uid member.
+func (id *identity) finish(out *Output, begun, m []byte) {
+	rest := m[uidStart+uuidLen+len(`",`):]
+	// begun may or may not still be the end of scratch; a copy of some hundred
+	// bytes is cheaper than knowing.
+	start := len(out.scratch)
+	b := append(out.scratch, begun...)
+	b = strconv.AppendInt(b, int64(len(rest)+1), 10)
+	b = append(b, ':', '{')
+	b = append(b, rest...)
+	b = append(b, ',')
+	out.scratch = b
+	appendUUID(m[:uidStart], b[start:])
+}
