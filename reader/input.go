@@ -1,0 +1,219 @@
+package reader
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// input is the stored bytes of a source and, read through it, the text in
+// them.
+type input struct {
+	name   string // for messages
+	stored io.Reader
+	file   *os.File // stored, when it is a regular file: then it can be sought
+	size   int64    // of the file when it was opened, -1 when unknown
+	time   time.Time
+
+	compression Compression
+	read        int64 // bytes of stored that were read
+	text        peeker
+	unpacker    io.Closer // what text reads from, when it must be closed
+	temp        *os.File  // a spooled Parquet file
+	closeStored bool
+}
+
+// rawReader is an input's stored bytes, counted.
+type rawReader struct{ in *input }
+
+func (r rawReader) Read(p []byte) (int, error) {
+	n, err := r.in.stored.Read(p)
+	r.in.read += int64(n)
+	if err == io.EOF {
+		if changed := r.in.changed(); changed != nil {
+			return n, changed
+		}
+	}
+	return n, err
+}
+
+// changed tells at the end of a file whether somebody wrote to it meanwhile.
+// Its last line is then perhaps half a line, which must not pass for a row.
+func (in *input) changed() error {
+	if in.file == nil {
+		return nil
+	}
+	info, err := in.file.Stat()
+	if err != nil {
+		return err
+	}
+	if got := in.read; info.Size() != in.size || !info.ModTime().Equal(in.time) || got != in.size {
+		return fmt.Errorf("file changed while it was read: it had %d bytes of %s, now %d of %s, and %d were read; run again when nobody writes to it: %w",
+			in.size, in.time.Format(time.RFC3339), info.Size(), info.ModTime().Format(time.RFC3339), got, io.ErrUnexpectedEOF)
+	}
+	return nil
+}
+
+// Read reads text. Errors other than io.EOF name the source.
+func (in *input) Read(p []byte) (int, error) {
+	n, err := in.text.Read(p)
+	if err != nil && err != io.EOF {
+		err = in.wrap(err)
+	}
+	return n, err
+}
+
+// wrap names the source, and says what a broken compressed stream is.
+func (in *input) wrap(err error) error {
+	if in.compression == None {
+		return fmt.Errorf("%s: %w", in.name, err)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%s: %s data ends in the middle, the file is incomplete: %w", in.name, in.compression, err)
+	}
+	return fmt.Errorf("%s: %s data damaged: %w", in.name, in.compression, err)
+}
+
+func (in *input) consumed() int64 { return in.read }
+
+// unpack puts the decompressor over stored, which starts with head.
+func (in *input) unpack(raw *peeker) error {
+	in.unpacker = nil
+	switch in.compression {
+	case Gzip:
+		in.text = peeker{r: newGzip(raw)}
+	case Zstd:
+		z, err := newZstd(raw)
+		if err != nil {
+			return in.wrap(err)
+		}
+		in.text, in.unpacker = peeker{r: z}, z
+	default:
+		in.text = *raw
+	}
+	return nil
+}
+
+// seek makes the byte at offset the next one to be read. inner says that it is
+// not the first of the text, so that an nl must stand before it: the one byte
+// that can tell cheaply whether the position belongs to this file.
+func (in *input) seek(offset int64, inner bool, nl byte) error {
+	at := offset
+	if inner {
+		at--
+	}
+	if err := in.skipTo(at); err != nil {
+		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) && in.compression == None {
+			err = fmt.Errorf("%s: offset %d is past the end of the text: %w", in.name, offset, errNoRecord)
+		}
+		return err
+	}
+	if !inner {
+		return nil
+	}
+	var before [1]byte
+	if _, err := io.ReadFull(in, before[:]); err != nil {
+		if err == io.EOF {
+			err = fmt.Errorf("%s: offset %d is past the end of the text: %w", in.name, offset, errNoRecord)
+		}
+		return err
+	}
+	// At the very end of the text the last record may lack its line ending.
+	if before[0] != nl && len(in.text.peek(1)) > 0 {
+		return fmt.Errorf("%s: offset %d: %w", in.name, offset, errNoRecord)
+	}
+	return nil
+}
+
+// skipTo makes the byte of the text at offset the next one.
+func (in *input) skipTo(offset int64) error {
+	if in.file == nil {
+		if offset == 0 && in.read == 0 {
+			return nil
+		}
+		return fmt.Errorf("%s: not a regular file, so that reading cannot start at offset %d", in.name, offset)
+	}
+	in.closeUnpacker()
+	at := int64(0)
+	if in.compression == None {
+		at = offset
+		if offset > in.size {
+			return io.EOF
+		}
+	}
+	if _, err := in.file.Seek(at, io.SeekStart); err != nil {
+		return in.wrap(err)
+	}
+	in.read = at
+	if err := in.unpack(&peeker{r: rawReader{in}}); err != nil {
+		return err
+	}
+	if in.compression != None {
+		_, err := io.CopyN(io.Discard, in, offset)
+		return err
+	}
+	return nil
+}
+
+func (in *input) closeUnpacker() {
+	if in.unpacker != nil {
+		in.unpacker.Close()
+		in.unpacker = nil
+	}
+}
+
+func (in *input) close() error {
+	in.closeUnpacker()
+	var err error
+	if in.temp != nil {
+		err = in.temp.Close()
+		os.Remove(in.temp.Name()) // where an open file could not be unlinked
+		in.temp = nil
+	}
+	if c, ok := in.stored.(io.Closer); ok && in.closeStored {
+		err = errors.Join(err, c.Close())
+	}
+	return err
+}
+
+// peeker is a reader whose first bytes can be looked at before they are read.
+type peeker struct {
+	r    io.Reader
+	head []byte // read from r, not yet from the peeker
+	err  error  // of r, due after head
+}
+
+// peek returns the next n bytes, fewer when there are no more. They are good
+// until the next call.
+func (p *peeker) peek(n int) []byte {
+	for p.err == nil && len(p.head) < n {
+		if cap(p.head) < n {
+			p.head = append(make([]byte, 0, n), p.head...)
+		}
+		var k int
+		k, p.err = p.r.Read(p.head[len(p.head):n])
+		p.head = p.head[:len(p.head)+k]
+	}
+	return p.head[:min(n, len(p.head))]
+}
+
+// discard passes over n bytes that were peeked at.
+func (p *peeker) discard(n int) { p.head = p.head[n:] }
+
+func (p *peeker) Read(b []byte) (int, error) {
+	if len(p.head) > 0 {
+		n := copy(b, p.head)
+		if p.head = p.head[n:]; len(p.head) == 0 {
+			p.head = nil
+		}
+		return n, nil
+	}
+	if p.err != nil {
+		return 0, p.err
+	}
+	n, err := p.r.Read(b)
+	p.err = err
+	return n, err
+}

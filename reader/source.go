@@ -1,0 +1,212 @@
+package reader
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Source is an opened source. It is for one caller at a time; the chunks that
+// it hands out are not bound to it. Close it when done, also when chunks of it
+// are still being read.
+type Source struct {
+	in     *input
+	base   string
+	format Format
+	reader formatReader
+}
+
+// Open opens the file at path. It reads as much as is needed to know the format
+// and the columns; errors name the file.
+func Open(path string, opt Options) (*Source, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		var bad *fs.PathError
+		if errors.As(err, &bad) {
+			err = bad.Err
+		}
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	in := &input{name: path, stored: f, size: -1, closeStored: true}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case info.IsDir():
+		err = errors.New("a directory, not a file")
+	case info.Mode().IsRegular():
+		in.file, in.size, in.time = f, info.Size(), info.ModTime()
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return open(in, opt)
+}
+
+// OpenReader opens what r yields as a source called name, whose suffixes count
+// like a file's. It cannot be sought. Closing the source does not close r.
+func OpenReader(name string, r io.Reader, opt Options) (*Source, error) {
+	return open(&input{name: name, stored: r, size: -1}, opt)
+}
+
+// Name is the name that the source was opened by.
+func (s *Source) Name() string { return s.in.name }
+
+// Base is Record.Source: the base name without a compression suffix.
+func (s *Source) Base() string { return s.base }
+
+// Format is the source's format, never Auto.
+func (s *Source) Format() Format { return s.format }
+
+// Compression is the source's compression, never CompressionAuto.
+func (s *Source) Compression() Compression { return s.in.compression }
+
+// Columns are the names of all columns in the source's order; nil for NDJSON,
+// which has no such list, and for an empty CSV file.
+func (s *Source) Columns() []string { return s.reader.columns() }
+
+// Size is the size of the file as it is stored, in bytes; -1 when unknown.
+func (s *Source) Size() int64 { return s.in.size }
+
+// SeekTo makes p, which must be the Pos or End of a record or the Start or End
+// of a chunk of this source, the start of the next chunk. The zero Pos is the
+// first record. Uncompressed files and Parquet are sought at no cost,
+// compressed text is unpacked up to p. What is not a regular file can only be
+// read from its start. After an error the source is good for SeekTo and Close
+// only.
+func (s *Source) SeekTo(p Pos) error { return s.reader.seek(p) }
+
+// Next returns the next chunk, or io.EOF when all were read. Any other error
+// ends the source: it names the file, and wraps io.ErrUnexpectedEOF when the
+// file is truncated or changes while it is read. All whole records before the
+// fault have been handed out by then, and nothing of the one that it cut.
+func (s *Source) Next() (*Chunk, error) { return s.reader.next() }
+
+// Close closes the source. Chunks that were handed out stay good.
+func (s *Source) Close() error { return s.reader.close() }
+
+// withDefaults fills in the defaults and checks what can be checked without a
+// source.
+func (opt Options) withDefaults() (Options, error) {
+	const most = 1 << 30 // offsets within a buffer are 32 bits wide
+	if opt.ChunkBytes == 0 {
+		opt.ChunkBytes = 256 << 10
+	}
+	if opt.MaxRecordBytes == 0 {
+		opt.MaxRecordBytes = 1 << 20
+	}
+	if n := opt.ChunkBytes; n < 0 || n > most {
+		return opt, fmt.Errorf("chunk_bytes %d: must be from 1 to %d", n, most)
+	}
+	if n := opt.MaxRecordBytes; n < 0 || n > most {
+		return opt, fmt.Errorf("max_record_bytes %d: must be from 1 to %d", n, most)
+	}
+	return opt, nil
+}
+
+// open finds out what in is. It closes in when it fails.
+func open(in *input, opt Options) (s *Source, err error) {
+	defer func() {
+		if err != nil {
+			in.close()
+			if !strings.HasPrefix(err.Error(), in.name+": ") {
+				err = fmt.Errorf("%s: %w", in.name, err)
+			}
+		}
+	}()
+	if opt, err = opt.withDefaults(); err != nil {
+		return nil, err
+	}
+	base, namedCompression, named := splitName(in.name)
+	in.compression = None // until it is known, for the words of errors
+	raw := &peeker{r: rawReader{in}}
+	head := raw.peek(4)
+	if len(head) == 0 && raw.err != io.EOF {
+		return nil, raw.err
+	}
+	if in.compression, err = chooseCompression(head, namedCompression, opt.Compression); err != nil {
+		return nil, err
+	}
+	if err = in.unpack(raw); err != nil {
+		return nil, err
+	}
+	head = in.text.peek(sniffBytes)
+	if len(head) == 0 && in.text.err != io.EOF {
+		return nil, in.wrap(in.text.err)
+	}
+	s = &Source{in: in, base: base}
+	if s.format, err = sniffFormat(head, named, opt.Format); err != nil {
+		return nil, err
+	}
+	switch s.format {
+	case Parquet:
+		s.reader, err = openParquet(in, opt)
+	case NDJSON:
+		s.reader, err = openNDJSON(in, opt)
+	default:
+		if strings.EqualFold(filepath.Ext(base), ".tsv") && opt.CSV.Delimiter == "" {
+			opt.CSV.Delimiter = "\t"
+		}
+		s.reader, err = openCSV(in, base, opt)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// skipBOM passes over a byte order mark and returns its length.
+func skipBOM(in *input) int64 {
+	if string(in.text.peek(len(utf8BOM))) != string(utf8BOM) {
+		return 0
+	}
+	in.text.discard(len(utf8BOM))
+	return int64(len(utf8BOM))
+}
+
+func openNDJSON(in *input, opt Options) (formatReader, error) {
+	format, err := newNDJSON(opt)
+	if err != nil {
+		return nil, err
+	}
+	return newTextSource(in, format, nil, '\n', Pos{skipBOM(in), 1}, opt), nil
+}
+
+// openCSV reads the header, for which it looks as far ahead as it must.
+func openCSV(in *input, base string, opt Options) (formatReader, error) {
+	bom := skipBOM(in)
+	text := &in.text
+	head := text.peek(sniffBytes)
+	d, err := newDialect(opt, sniffNewline(head, text.err == io.EOF))
+	if err != nil {
+		return nil, err
+	}
+	limit := opt.MaxRecordBytes + 1<<20
+	for {
+		n, lines, names, err := d.header(head, text.err == io.EOF, opt.CSV)
+		switch {
+		case err != nil:
+			return nil, err
+		case n < 0 && len(head) > limit:
+			return nil, fmt.Errorf("csv header: not complete within the first %d bytes; check skip_lines and the line ends", limit)
+		case n < 0 && text.err != nil:
+			return nil, in.wrap(text.err)
+		case n < 0:
+			head = text.peek(min(2*len(head), limit+1))
+			continue
+		}
+		text.discard(n)
+		if names == nil {
+			opt.Columns = nil // an empty file lacks no column
+		}
+		format, err := newCSV(base, d, names, opt)
+		if err != nil {
+			return nil, err
+		}
+		return newTextSource(in, format, names, d.nl, Pos{bom + int64(n), 1 + lines}, opt), nil
+	}
+}

@@ -1,0 +1,44 @@
+package reader
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+// openParquet opens a Parquet source. Its directory stands at its end, so one
+// that is packed or piped is first written to a temporary file. That file has
+// no name where the system lets an open file be unlinked, and is gone with the
+// process at the latest.
+func openParquet(in *input, opt Options) (formatReader, error) {
+	if in.compression == None && in.file != nil {
+		r, err := newParquet(in.name, in.file, in.size, opt)
+		return parquetSource{r, in}, err
+	}
+	temp, err := os.CreateTemp("", "m3import-*.parquet")
+	if err != nil {
+		return nil, fmt.Errorf("temporary file for a Parquet source that cannot be sought: %w", err)
+	}
+	os.Remove(temp.Name())
+	in.temp = temp
+	size, err := io.Copy(temp, in)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newParquet(in.name, temp, size, opt)
+	return parquetSource{r, in}, err
+}
+
+// parquetSource closes the input with the format's reader.
+type parquetSource struct {
+	formatReader
+	in *input
+}
+
+func (s parquetSource) close() error {
+	err := s.formatReader.close()
+	if closed := s.in.close(); err == nil {
+		err = closed
+	}
+	return err
+}

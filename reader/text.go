@@ -1,0 +1,235 @@
+package reader
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"sync"
+	"unicode/utf8"
+)
+
+// maxRaw bounds RowError.Raw, maxValue RowError.Value.
+const (
+	maxRaw   = 64 << 10
+	maxValue = 120
+)
+
+// textSource is the formatReader of text: it owns the buffers and the
+// positions, and asks a textFormat where records end.
+type textSource struct {
+	in     *input
+	format textFormat
+	names  []string
+	nl     byte // what ends a line
+	size   int  // of a buffer, in the usual case
+	max    int  // longest record
+	first  Pos
+
+	buf  []byte // text not handed out yet, buf[:n], and room for more
+	n    int
+	pos  Pos   // of buf[0]
+	err  error // from reading: what follows buf[:n]
+	pool sync.Pool
+}
+
+func newTextSource(in *input, format textFormat, names []string, nl byte, first Pos, opt Options) *textSource {
+	return &textSource{
+		in: in, format: format, names: names, nl: nl,
+		size: opt.ChunkBytes, max: opt.MaxRecordBytes, first: first, pos: first,
+	}
+}
+
+func (t *textSource) columns() []string { return t.names }
+func (t *textSource) start() Pos        { return t.first }
+func (t *textSource) close() error      { return t.in.close() }
+
+// next implements formatReader. What a failing read left behind is cut as if
+// more were to come, so that an incomplete last record is never taken for a
+// whole one.
+func (t *textSource) next() (*Chunk, error) {
+	if t.buf == nil {
+		t.buf = t.take()
+	}
+	for {
+		t.fill()
+		final := t.err == io.EOF
+		if n := t.format.cut(t.buf[:t.n], final); n > 0 {
+			return t.emit(n), nil
+		}
+		switch {
+		case final && t.n > 0:
+			panic("reader: internal error: a text format left bytes at the end of the text")
+		case t.err != nil:
+			return nil, t.err
+		case len(t.buf) > t.max:
+			return t.skipLine()
+		}
+		// A record of exactly max bytes needs one more to be known for whole.
+		grown := make([]byte, min(2*len(t.buf), t.max+1))
+		copy(grown, t.buf[:t.n])
+		t.buf = grown
+	}
+}
+
+// fill reads until the buffer is full or nothing more comes.
+func (t *textSource) fill() {
+	for t.err == nil && t.n < len(t.buf) {
+		var k int
+		k, t.err = t.in.Read(t.buf[t.n:])
+		t.n += k
+	}
+}
+
+// emit hands out the first n bytes of the buffer as a chunk and goes on with
+// the rest in another one.
+func (t *textSource) emit(n int) *Chunk {
+	text := t.buf[:n]
+	rest := t.buf[n:t.n]
+	c := &textChunk{source: t, text: text, buf: t.buf}
+	t.buf = t.take()
+	if len(rest) > len(t.buf) {
+		t.buf = make([]byte, len(rest))
+	}
+	t.n = copy(t.buf, rest)
+	lines := int64(bytes.Count(text, []byte{t.nl}))
+	if text[n-1] != t.nl {
+		lines++
+	}
+	return t.chunk(c, int64(n), lines)
+}
+
+// chunk makes a chunk of the next n bytes.
+func (t *textSource) chunk(p chunkParser, n, lines int64) *Chunk {
+	start := t.pos
+	t.pos = Pos{start.Offset + n, start.Line + lines}
+	return &Chunk{Start: start, End: t.pos, Consumed: t.in.consumed(), parse: p}
+}
+
+// skipLine passes over a line that is longer than any record may be, in
+// constant memory, and makes a chunk of its rejection.
+func (t *textSource) skipLine() (*Chunk, error) {
+	raw := bytes.Clone(t.buf[:min(t.n, maxRaw+2)])
+	length := int64(t.n)
+	for t.n = 0; ; {
+		t.fill()
+		k := bytes.IndexByte(t.buf[:t.n], t.nl) + 1
+		n := k
+		if k == 0 {
+			n = t.n
+		}
+		raw = append(raw, t.buf[:min(n, maxRaw+2-len(raw))]...)
+		length += int64(n)
+		t.n = copy(t.buf, t.buf[n:t.n])
+		if k > 0 || t.err == io.EOF {
+			break
+		}
+		if t.err != nil {
+			return nil, t.err
+		}
+	}
+	raw = raw[:trimLineEnd(raw, 0, len(raw), t.nl)]
+	fault := &RowError{Code: CodeTooLarge, Reason: tooLarge(t.max), Raw: raw[:min(len(raw), maxRaw)]}
+	c := t.chunk(rejectChunk{fault}, length, 1)
+	fault.Pos, fault.End = c.Start, c.End
+	return c, nil
+}
+
+func tooLarge(max int) string {
+	return fmt.Sprintf("a record longer than %d bytes, the limit; raise it if such records are right", max)
+}
+
+// seek implements formatReader.
+func (t *textSource) seek(p Pos) error {
+	if p.Offset == 0 || p == t.first {
+		p = t.first
+	}
+	if p.Offset < t.first.Offset || p.Line < t.first.Line {
+		return fmt.Errorf("%s: position %v is before the first record, %v", t.in.name, p, t.first)
+	}
+	t.n, t.err = 0, nil
+	if err := t.in.seek(p.Offset, p.Offset > t.first.Offset, t.nl); err != nil {
+		t.err = err
+		return err
+	}
+	t.pos = p
+	return nil
+}
+
+// take returns a buffer of the usual size.
+func (t *textSource) take() []byte {
+	if b, ok := t.pool.Get().(*[]byte); ok {
+		return *b
+	}
+	return make([]byte, t.size)
+}
+
+// put gives a buffer back. One that had to grow for a long record is left to
+// the garbage collector, so that one such record does not raise the memory for
+// the rest of the file.
+func (t *textSource) put(b []byte) {
+	if len(b) == t.size {
+		t.pool.Put(&b)
+	}
+}
+
+// textChunk is a chunk of text that a textFormat can parse.
+type textChunk struct {
+	source *textSource
+	text   []byte
+	buf    []byte // text's buffer
+}
+
+func (p *textChunk) records(c *Chunk) iter.Seq2[Record, error] {
+	return p.source.format.records(c, p.text)
+}
+
+func (p *textChunk) release() {
+	if p.buf != nil {
+		p.source.put(p.buf)
+		p.buf, p.text = nil, nil
+	}
+}
+
+// rejectChunk is a chunk of one record, which is a reject.
+type rejectChunk struct{ fault *RowError }
+
+func (p rejectChunk) records(*Chunk) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) { yield(Record{}, p.fault) }
+}
+
+func (rejectChunk) release() {}
+
+// trimLineEnd returns where the line text[s:stop] ends without its ending: nl,
+// and a CR before it or before the end of the text when nl is LF.
+func trimLineEnd(text []byte, s, stop int, nl byte) int {
+	if stop > s && text[stop-1] == nl {
+		stop--
+	}
+	if stop > s && text[stop-1] == '\r' && nl == '\n' {
+		stop--
+	}
+	return stop
+}
+
+// shorten makes text fit for a message: at most maxValue bytes, whole
+// characters.
+func shorten(text []byte) string {
+	if len(text) <= maxValue {
+		return string(bytes.ToValidUTF8(text, []byte("\uFFFD")))
+	}
+	text = text[:maxValue-len("…")]
+	for i := 1; i < utf8.UTFMax && i < len(text); i++ {
+		if b := text[len(text)-i]; utf8.RuneStart(b) {
+			if !utf8.FullRune(text[len(text)-i:]) {
+				text = text[:len(text)-i]
+			}
+			break
+		}
+	}
+	return string(bytes.ToValidUTF8(text, []byte("\uFFFD"))) + "…"
+}
+
+// errNoRecord is what seeking into the middle of a line gives.
+var errNoRecord = errors.New("no record starts there: the file is not the one that the position was taken from")
