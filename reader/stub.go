@@ -8,7 +8,3 @@ import (
 func newParquet(name string, f io.ReaderAt, size int64, opt Options) (formatReader, error) {
 	return nil, errors.New("Parquet: not built in yet")
 }
-
-func newNDJSON(opt Options) (textFormat, error) {
-	return nil, errors.New("NDJSON: not built in yet")
-}
