@@ -58,6 +58,13 @@ func (s *Server) newRoutes() http.Handler {
 	handle("POST /oauth/token", "GenerateToken", s.generateToken)
 	handle("POST "+org+"/measurements", "SubmitMeasurements", s.submit)
 	handle("GET "+org+"/organizationconfig", "GetOrganizationConfig", s.authorized(s.organizationConfig))
+	handle("GET "+org+"/meters", "ListMeters", s.authorized(s.listMeters))
+	handle("POST "+org+"/meters", "PostMeter", s.authorized(s.createMeter))
+	handle("GET "+org+"/meters/{id}", "GetMeter", s.authorized(s.meters.retrieve))
+	handle("GET "+org+"/accounts", "ListAccounts", s.authorized(s.listAccounts))
+	handle("POST "+org+"/accounts", "PostAccount", s.authorized(s.createAccount))
+	handle("GET "+org+"/accounts/search", "SearchAccounts", s.authorized(s.searchAccounts))
+	handle("GET "+org+"/accounts/{id}", "GetAccount", s.authorized(s.accounts.retrieve))
 	platform.HandleFunc("/", notFound)
 
 	var h http.Handler = firewall(platform)

@@ -55,6 +55,8 @@ func tooMany(per string, l Limit) string {
 	return "Too Many Requests: more than " + strconv.Itoa(l.Requests) + " in " + l.Per.String() + " from one " + per
 }
 
+const tooLarge = "Forbidden: the request body must be smaller than 512,000 bytes"
+
 // readBody reads the body into b.body, or answers the request when it is too
 // large: at most one byte past the limit is read.
 func (b *batch) readBody(w http.ResponseWriter, r *http.Request) bool {
@@ -65,7 +67,7 @@ func (b *batch) readBody(w http.ResponseWriter, r *http.Request) bool {
 	b.body = b.body[:n]
 	switch {
 	case err == nil:
-		answer(w, http.StatusForbidden, errorBody{"Forbidden: the request body must be smaller than 512,000 bytes"})
+		answer(w, http.StatusForbidden, errorBody{tooLarge})
 		return false
 	case err != io.EOF && err != io.ErrUnexpectedEOF:
 		refuse(w, r, http.StatusBadRequest, "the request body could not be read")
