@@ -23,15 +23,17 @@ const rejectKey = "_reject"
 // unescaping. Two members of the same key that nobody asked for are let pass:
 // they change no value.
 type ndjson struct {
+	source  string // Record.Source
 	paths   *pathSet
 	columns int
 	rules   textRules
 	max     int
 }
 
-// newNDJSON makes the format for the columns of opt.
-func newNDJSON(opt Options) (textFormat, error) {
+// newNDJSON makes the format of a source for the columns of opt.
+func newNDJSON(source string, opt Options) (textFormat, error) {
 	return &ndjson{
+		source:  source,
 		paths:   compilePaths(opt.Columns),
 		columns: len(opt.Columns),
 		rules:   textRules{null: opt.Null, trim: opt.Trim},
@@ -52,7 +54,7 @@ func (f *ndjson) cut(buf []byte, final bool) int {
 func (f *ndjson) records(c *Chunk, text []byte) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		rows := &ndjsonRows{scan: newNDJSONScan(f.paths, f.rules, text, f.columns), max: f.max}
-		rows.each(c.Start, yield)
+		rows.each(Record{Source: f.source, End: c.Start, Values: rows.scan.values, row: rows}, yield)
 	}
 }
 
@@ -65,9 +67,10 @@ type ndjsonRows struct {
 	object []byte // of the row at hand
 }
 
-func (r *ndjsonRows) each(pos Pos, yield func(Record, error) bool) {
+// each yields the rows. rec is what they have in common, and its End is where
+// the first one starts.
+func (r *ndjsonRows) each(rec Record, yield func(Record, error) bool) {
 	text := r.scan.b
-	rec := Record{End: pos, Values: r.scan.values, row: r}
 	for start, stop := 0, 0; start < len(text); start = stop {
 		i := skipSpace(text, start)
 		blank := i == len(text) || text[i] == '\n'

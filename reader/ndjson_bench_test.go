@@ -81,7 +81,7 @@ func (s ndjsonShape) options() (opt Options) {
 func BenchmarkNDJSON(b *testing.B) {
 	for _, shape := range ndjsonShapes() {
 		b.Run(shape.name, func(b *testing.B) {
-			format, err := newNDJSON(shape.options())
+			format, err := newNDJSON("", shape.options())
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -146,7 +146,7 @@ func open(in *input, opt Options) (s *Source, err error) {
 	case Parquet:
 		s.reader, err = openParquet(in, opt)
 	case NDJSON:
-		s.reader, err = openNDJSON(in, opt)
+		s.reader, err = openNDJSON(in, base, opt)
 	default:
 		if strings.EqualFold(filepath.Ext(base), ".tsv") && opt.CSV.Delimiter == "" {
 			opt.CSV.Delimiter = "\t"
@@ -168,8 +168,8 @@ func skipBOM(in *input) int64 {
 	return int64(len(utf8BOM))
 }
 
-func openNDJSON(in *input, opt Options) (formatReader, error) {
-	format, err := newNDJSON(opt)
+func openNDJSON(in *input, base string, opt Options) (formatReader, error) {
+	format, err := newNDJSON(base, opt)
 	if err != nil {
 		return nil, err
 	}
