@@ -13,8 +13,7 @@ type Mapper struct {
 	columns []reader.Column
 	filter  []condition
 	makes   []encoder
-	numbers int            // numeric fields of all makes
-	native  *nativeEncoder // instead of makes
+	numbers int // numeric fields of all makes
 }
 
 // uidStart is where the uid starts in a measurement.
@@ -39,13 +38,6 @@ func (m *Mapper) Append(out *Output, rec *reader.Record) (filtered bool, err err
 	}
 	out.scratch = out.scratch[:0]
 	before := out.size()
-	if m.native != nil {
-		if fe := m.native.append(out, rec); fe != nil {
-			out.cut(before)
-			return false, fe
-		}
-		return false, nil
-	}
 	out.usedBy(m)
 	for i := range m.makes {
 		if fe := m.makes[i].append(out, rec); fe != nil {
@@ -63,9 +55,6 @@ func (m *Mapper) Append(out *Output, rec *reader.Record) (filtered bool, err err
 // it takes are sound; it is for naming a reject, and it allocates.
 func (m *Mapper) UID(rec *reader.Record) (string, bool) {
 	var out Output
-	if m.native != nil {
-		return m.native.uidOf(&out, rec)
-	}
 	out.usedBy(m)
 	e := &m.makes[0]
 	if e.uid.late() {
@@ -88,6 +77,7 @@ type encoder struct {
 	ts, ets    *moment // ets is nil when the mapping has none
 	uid        identity
 	categories []category
+	native     bool // the row brings its categories along
 }
 
 // category is the fields of one category, in the order of their codes.
@@ -100,7 +90,7 @@ type category struct {
 // field is a Field, ready to use: a number in a numeric category, a text in
 // the others.
 type field struct {
-	code   string
+	code   []byte
 	key    []byte // `"gb":`
 	text   *text
 	number *number
@@ -159,19 +149,32 @@ func (e *encoder) append(out *Output, rec *reader.Record) *FieldError {
 	if len(ets) > 0 {
 		out.JSON = append(append(append(out.JSON, `,"ets":"`...), ets...), '"')
 	}
-	for i := range e.categories {
-		fl, fe := e.categories[i].append(out, rec, meter)
-		if fe != nil {
-			return fe
-		}
-		flags |= fl
+	fl, fe := e.fields(out, rec, meter)
+	if fe != nil {
+		return fe
 	}
+	flags |= fl
 	out.JSON = append(out.JSON, '}')
 	if late {
 		e.uid.finish(out, uid, out.JSON[start:])
 	}
 	out.item(uidEnd, flags)
 	return nil
+}
+
+// fields appends the categories.
+func (e *encoder) fields(out *Output, rec *reader.Record, meter []byte) (flags Flags, fe *FieldError) {
+	if e.native {
+		return out.appendNative(rec, meter)
+	}
+	for i := range e.categories {
+		fl, fe := e.categories[i].append(out, rec, meter)
+		if fe != nil {
+			return 0, fe
+		}
+		flags |= fl
+	}
+	return flags, nil
 }
 
 // append appends the member of c, or nothing when all its fields are left out.

@@ -32,8 +32,10 @@ func (m *Mapping) Compile() (*Mapper, error) {
 		if len(m.Filter) > 0 || len(m.Measurements) > 0 {
 			c.fail("native", "rows that are measurements already take no filter and no fields")
 		}
-		mapper.native = newNativeEncoder()
-		return mapper, c.result()
+		e := c.encoder(&nativeMeasurement, false)
+		e.native = true
+		mapper.makes = []encoder{e}
+		return mapper.unless(c.err)
 	}
 	for i := range m.Filter {
 		mapper.filter = append(mapper.filter, c.condition(fmt.Sprintf("filter[%d]", i), &m.Filter[i]))
@@ -44,10 +46,16 @@ func (m *Mapping) Compile() (*Mapper, error) {
 		mapper.makes = append(mapper.makes, c.encoder(&m.Measurements[i], len(m.Measurements) > 1))
 	}
 	mapper.numbers = c.slots
-	if err := c.result(); err != nil {
+	return mapper.unless(c.err)
+}
+
+// unless returns m, or the error when there is one: a nil *MappingError must
+// not become an error that is not nil.
+func (m *Mapper) unless(err *MappingError) (*Mapper, error) {
+	if err != nil {
 		return nil, err
 	}
-	return mapper, nil
+	return m, nil
 }
 
 // place is what the paths of measurement i start with.
@@ -72,13 +80,6 @@ func (c *compiler) fail(path, format string, args ...any) {
 	if c.err == nil {
 		c.err = &MappingError{Path: c.at + path, Reason: fmt.Sprintf(format, args...)}
 	}
-}
-
-func (c *compiler) result() error {
-	if c.err != nil {
-		return c.err
-	}
-	return nil
 }
 
 // part finds a column.

@@ -51,7 +51,7 @@ func (c *compiler) fields(from []Field) []category {
 }
 
 func (c *compiler) field(from *Field) field {
-	f := field{code: from.Code, key: append(jsonx.AppendStringS(nil, from.Code), ':'), slot: -1}
+	f := field{code: []byte(from.Code), key: append(jsonx.AppendStringS(nil, from.Code), ':'), slot: -1}
 	if from.Value.Const == nil && len(from.Value.Columns) == 0 {
 		c.fail(from.name(), "the value is missing: name its column, or write `{const: …}`")
 	}

@@ -21,6 +21,7 @@ type Output struct {
 	// the meter of a row is most often the meter of the row before.
 	recent  []uint32
 	owner   *Mapper
+	native  []nativeField
 	scratch []byte
 }
 
@@ -82,7 +83,7 @@ func (o *Output) cut(s outputSize) {
 	o.JSON, o.Items, o.Amounts = o.JSON[:s.json], o.Items[:s.items], o.Amounts[:s.amounts]
 	if len(o.Keys) > s.keys {
 		for _, k := range o.Keys[s.keys:] {
-			delete(o.keyIndex, string(appendKey(nil, []byte(k.Meter), Category(k.Category), k.Field)))
+			delete(o.keyIndex, string(appendKey(nil, []byte(k.Meter), Category(k.Category), []byte(k.Field))))
 		}
 		o.Keys = o.Keys[:s.keys]
 		o.forget()
@@ -107,7 +108,7 @@ func (o *Output) forget() {
 }
 
 // amount adds one number. slot is the place of its field in recent, or -1.
-func (o *Output) amount(slot int, meter []byte, cat Category, code string, d decimal.Decimal) {
+func (o *Output) amount(slot int, meter []byte, cat Category, code []byte, d decimal.Decimal) {
 	if slot >= 0 {
 		if k := o.recent[slot]; k != noKey && o.Keys[k].Meter == string(meter) {
 			o.Amounts = append(o.Amounts, Amount{k, d})
@@ -122,7 +123,7 @@ func (o *Output) amount(slot int, meter []byte, cat Category, code string, d dec
 }
 
 // key returns the index of a key in Keys, which it adds when it is new.
-func (o *Output) key(meter []byte, cat Category, code string) uint32 {
+func (o *Output) key(meter []byte, cat Category, code []byte) uint32 {
 	start := len(o.scratch)
 	o.scratch = appendKey(o.scratch, meter, cat, code)
 	text := o.scratch[start:]
@@ -134,14 +135,14 @@ func (o *Output) key(meter []byte, cat Category, code string) uint32 {
 		o.keyIndex = map[string]uint32{}
 	}
 	k := uint32(len(o.Keys))
-	o.Keys = append(o.Keys, Key{string(meter), string(cat), code})
+	o.Keys = append(o.Keys, Key{string(meter), string(cat), string(code)})
 	o.keyIndex[string(text)] = k
 	return k
 }
 
 // appendKey appends the name of a key in keyIndex. Neither a category nor a
 // field code has a NUL in it, so the meter can be anything.
-func appendKey(dst, meter []byte, cat Category, code string) []byte {
+func appendKey(dst, meter []byte, cat Category, code []byte) []byte {
 	dst = append(append(dst, cat...), 0)
 	dst = append(append(dst, code...), 0)
 	return append(dst, meter...)
