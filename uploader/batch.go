@@ -1,0 +1,154 @@
+package uploader
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What the platform takes in one request. More than a thousand measurements
+// break the schema (SubmitMeasurementsRequest); its firewall blocks a body of
+// 512,000 bytes with a 403 that looks like any other.
+const (
+	MaxItems = 1000
+	MaxBytes = 511_999 // of the whole body, envelope included
+)
+
+const (
+	head = `{"measurements":[`
+	tail = `]}`
+)
+
+// The two ways in which measurements may not go into a batch.
+var (
+	// ErrFull says that the measurements do not fit any more: submit the
+	// batch, then add them to the next one.
+	ErrFull = errors.New("batch full")
+	// ErrTooLarge says that the measurements do not fit into an empty batch
+	// either. [Batch.Add] wraps it in words that give the sizes.
+	ErrTooLarge = errors.New("measurement too large for a request")
+)
+
+// Limits bound a batch. Zero, or more than the platform takes, means what the
+// platform takes.
+type Limits struct {
+	Items int `json:"items,omitempty"` // measurements. Default: MaxItems
+	Bytes int `json:"bytes,omitempty"` // of the body, envelope included. Default: MaxBytes
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Items <= 0 || l.Items > MaxItems {
+		l.Items = MaxItems
+	}
+	if l.Bytes <= 0 || l.Bytes > MaxBytes {
+		l.Bytes = MaxBytes
+	}
+	return l
+}
+
+// A Batch is one request body in the making: the measurements and the envelope
+// around them. Its memory grows to its limit and no further, and is kept by
+// Reset.
+//
+// The zero value is an empty batch with the platform's limits. A Batch is for
+// one goroutine at a time; the methods that change nothing may run side by
+// side.
+type Batch struct {
+	limits Limits
+	// body is a whole request body at all times (or empty, when nothing was
+	// ever added), so that reading a batch does not change it.
+	body []byte
+	ends []int // where each measurement ends in body
+}
+
+// Reset empties b, and sets the limits of what comes next.
+func (b *Batch) Reset(l Limits) {
+	b.limits = l.withDefaults()
+	b.body = b.body[:0]
+	b.ends = b.ends[:0]
+}
+
+// Add copies measurements, each a JSON object as text, to the end of b: all
+// of them, or none when it returns an error. The error is ErrFull or wraps
+// ErrTooLarge. That an item is valid JSON is the caller's word.
+func (b *Batch) Add(items ...[]byte) error {
+	if len(items) == 0 {
+		return nil
+	}
+	if b.limits == (Limits{}) {
+		b.limits = b.limits.withDefaults()
+	}
+	more := len(items) - 1 // the commas between them
+	for _, item := range items {
+		if len(item) == 0 {
+			panic("uploader: Batch.Add of a measurement without bytes")
+		}
+		more += len(item)
+	}
+	if alone := len(head) + more + len(tail); len(items) > b.limits.Items || alone > b.limits.Bytes {
+		return b.tooLarge(len(items), alone)
+	}
+	if len(b.ends) > 0 {
+		more++ // the comma before them
+	}
+	size := max(len(b.body), len(head)+len(tail)) + more
+	if len(b.ends)+len(items) > b.limits.Items || size > b.limits.Bytes {
+		return ErrFull
+	}
+
+	b.grow(size)
+	if len(b.ends) == 0 {
+		b.body = append(b.body[:0], head...)
+	} else {
+		b.body = append(b.body[:len(b.body)-len(tail)], ',')
+	}
+	for i, item := range items {
+		if i > 0 {
+			b.body = append(b.body, ',')
+		}
+		b.body = append(b.body, item...)
+		b.ends = append(b.ends, len(b.body))
+	}
+	b.body = append(b.body, tail...)
+	return nil
+}
+
+func (b *Batch) tooLarge(items, size int) error {
+	if items == 1 {
+		return fmt.Errorf("%w: %d bytes with the envelope, at most %d", ErrTooLarge, size, b.limits.Bytes)
+	}
+	return fmt.Errorf("%w: %d measurements that belong together are %d bytes with the envelope, at most %d measurements and %d bytes",
+		ErrTooLarge, items, size, b.limits.Items, b.limits.Bytes)
+}
+
+// grow makes room for a body of size bytes. It doubles like append, but stops
+// at the limit: append would round the last step up to past a megabyte.
+func (b *Batch) grow(size int) {
+	if size <= cap(b.body) {
+		return
+	}
+	room := min(max(size, 2*cap(b.body), 4<<10), b.limits.Bytes)
+	grown := make([]byte, len(b.body), room)
+	copy(grown, b.body)
+	b.body = grown
+}
+
+// Len is the number of measurements in b.
+func (b *Batch) Len() int { return len(b.ends) }
+
+// Body is the request body, a view that the next Add or Reset makes invalid.
+func (b *Batch) Body() []byte {
+	if len(b.ends) == 0 {
+		return []byte(head + tail)
+	}
+	return b.body[:len(b.body):len(b.body)]
+}
+
+// Item is the i-th measurement, counted from 0, a view that the next Reset or
+// Add makes invalid. It panics when there is no such measurement.
+func (b *Batch) Item(i int) []byte {
+	start := len(head)
+	if i > 0 {
+		start = b.ends[i-1] + len(",")
+	}
+	return b.body[start:b.ends[i]:b.ends[i]]
+}

@@ -1,0 +1,243 @@
+package uploader
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Refusal is the platform's final no to one measurement.
+type Refusal struct {
+	Item    int // its index in the batch
+	Status  int
+	Message string
+}
+
+// A Submitter gets the measurements of a batch to the platform.
+type Submitter interface {
+	// Submit returns once the fate of every measurement of b is known: with a
+	// nil error, each is accepted or among the refusals, which are in the
+	// order of the batch. An error means that this is not so and that trying
+	// again now will not help; some or all measurements may have arrived, and
+	// submitting the same bytes again is safe. Submit MUST NOT change b, nor
+	// look at it after it has returned, and MUST be safe for concurrent use.
+	Submit(ctx context.Context, b *Batch) ([]Refusal, error)
+}
+
+// Client talks to the platform. It is safe for concurrent use, and starts no
+// goroutines of its own. All its workers share one pacer and one token.
+type Client struct {
+	cfg   Config
+	rt    http.RoundTripper
+	pace  *pacer
+	auth  *tokens
+	count counters
+}
+
+var _ Submitter = (*Client)(nil)
+
+// New makes a client. It sends nothing yet. An error names what to set.
+func New(cfg Config, cred Credentials) (*Client, error) {
+	return newClient(cfg, cred, nil)
+}
+
+func newClient(cfg Config, cred Credentials, rt http.RoundTripper) (*Client, error) {
+	cfg, err := cfg.Resolve()
+	if err != nil {
+		return nil, err
+	}
+	if err := cred.check(); err != nil {
+		return nil, err
+	}
+	if rt == nil {
+		rt = newTransport(cfg)
+	}
+	return &Client{cfg: cfg, rt: rt, pace: newPacer(cfg.Rate), auth: newTokens(cfg, cred, rt)}, nil
+}
+
+// Config is the client's configuration, resolved.
+func (c *Client) Config() Config { return c.cfg }
+
+// String names the client without showing what it holds.
+func (c *Client) String() string {
+	return "client of organization " + c.cfg.OrgID + " at " + c.cfg.IngestURL
+}
+
+// Format is String whatever the verb.
+func (c *Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }
+
+// Submit sends the batch until it is accepted; see [Submitter]. An empty batch
+// is accepted without a request. The error is an [*Error].
+func (c *Client) Submit(ctx context.Context, b *Batch) ([]Refusal, error) {
+	if b.Len() == 0 {
+		return nil, nil
+	}
+	submit := call{
+		op:     opSubmit,
+		method: http.MethodPost,
+		url:    c.cfg.IngestURL + "/organizations/" + c.cfg.OrgID + "/measurements",
+		body:   b.Body(),
+		read:   isAccepted,
+	}
+	if err := c.do(ctx, submit); err != nil {
+		return nil, err
+	}
+	c.count.accepted.Add(1)
+	c.count.measurements.Add(int64(b.Len()))
+	return nil, nil
+}
+
+// call is a request that is made until it is answered for good.
+type call struct {
+	op          operation
+	method, url string
+	body        []byte            // nil: none
+	read        func([]byte) bool // takes the body of a success; false: not understood
+}
+
+// do makes a call. What may pass is tried again for as long as RetryFor; what
+// does not count towards that is waiting for the rate windows.
+func (c *Client) do(ctx context.Context, what call) error {
+	patience := c.cfg.RetryFor
+	renewed := false
+	for retries := 0; ; {
+		began := time.Now()
+		v, used, paced := c.try(ctx, what, patience)
+		switch {
+		case v.do == accept:
+			c.count.good()
+			return nil
+		case v.do == renew && !renewed && c.auth.refuse(used):
+			renewed = true
+			c.count.retries.Add(1)
+			continue
+		case v.do == renew || v.do == stand:
+			return &v.err
+		case ctx.Err() != nil:
+			return c.cancelled(ctx, v)
+		}
+
+		c.count.bad(v.err)
+		patience -= time.Since(began) - paced
+		wait := v.after // of a throttle: the pacer waits
+		if v.do == retry {
+			wait = backoff(retries, v.after)
+			retries++
+		}
+		if wait > patience || patience <= 0 {
+			return c.gaveUp(v)
+		}
+		if v.do == retry {
+			began := time.Now()
+			err := sleep(ctx, wait, nil)
+			slept := time.Since(began)
+			patience -= slept
+			c.count.backoffWait.Add(int64(slept))
+			if err != nil {
+				return c.cancelled(ctx, v)
+			}
+		}
+		c.count.retries.Add(1)
+	}
+}
+
+// try makes a call once. It returns the token that it used, and how long it
+// waited for the rate windows.
+func (c *Client) try(ctx context.Context, what call, patience time.Duration) (v verdict, used token, paced time.Duration) {
+	if what.op != opSubmit {
+		v, used, _ = c.exchange(ctx, what)
+		return v, used, 0
+	}
+	permit, err := c.pace.acquire(ctx, patience)
+	c.count.waited(permit)
+	if err != nil {
+		return c.notAdmitted(err), token{}, permit.paced
+	}
+	v, used, x := c.exchange(ctx, what)
+	switch {
+	case used.text == "":
+		c.pace.unused(permit)
+		return v, used, permit.paced
+	case x.status == http.StatusTooManyRequests:
+		c.pace.throttled(permit, v.after)
+	default:
+		c.pace.over(permit, x.status != 0)
+	}
+	c.count.exchanged(x, len(what.body))
+	if v.do == retry {
+		c.count.uncertain.Add(1)
+	}
+	return v, used, permit.paced
+}
+
+// exchange sends what and reads the answer. The token is empty when there was
+// none to send it with, which then is what the verdict is about.
+func (c *Client) exchange(ctx context.Context, what call) (verdict, token, exchange) {
+	used, v := c.auth.get(ctx)
+	if v.do != accept {
+		return v, token{}, exchange{}
+	}
+	req, err := http.NewRequestWithContext(ctx, what.method, what.url, nil)
+	if err != nil {
+		panic("uploader: request of a resolved configuration: " + err.Error())
+	}
+	req.Header = http.Header{
+		"Authorization": {"Bearer " + used.text},
+		"Accept":        {"application/json"},
+		"User-Agent":    {c.cfg.UserAgent},
+	}
+	if what.body != nil {
+		req.Header["Content-Type"] = []string{"application/json"}
+	}
+	x := roundTrip(ctx, c.rt, c.cfg.RequestTimeout, req, what.body)
+	understood := x.status == http.StatusOK && x.err == nil && what.read(x.body)
+	return judge(what.op, x, len(what.body), understood, c.auth.redactor()), used, x
+}
+
+// isAccepted reads the answer to a submission. Anything but the documented one
+// proves nothing: a proxy's greeting comes with status 200, too.
+func isAccepted(body []byte) bool {
+	var answer struct {
+		Result string `json:"result"`
+	}
+	return json.Unmarshal(body, &answer) == nil && answer.Result == "accepted"
+}
+
+// notAdmitted is the verdict when the pacer did not let a request through.
+func (c *Client) notAdmitted(err error) verdict {
+	if !errors.Is(err, errGateShut) {
+		return networkVerdict(opSubmit, err, c.auth.redactor())
+	}
+	text := fmt.Sprintf("throttled for longer than retries may last (%s)", c.cfg.RetryFor)
+	if until := c.pace.shutUntil(); !until.IsZero() {
+		text = fmt.Sprintf("throttled until %s, which is longer than retries may last (%s)",
+			until.UTC().Format(time.RFC3339), c.cfg.RetryFor)
+	}
+	return verdict{
+		meaning: meaning{do: stand, kind: Temporary},
+		err:     Error{Kind: Temporary, Op: opSubmit.String(), Status: http.StatusTooManyRequests, Message: text, Hint: hintThrottle},
+	}
+}
+
+// gaveUp is the error when patience has come to its end.
+func (c *Client) gaveUp(v verdict) error {
+	v.err.Kind = Temporary
+	if v.after > 0 {
+		v.err.Message += fmt.Sprintf("; the server asks to wait for %s", v.after.Round(time.Second))
+	}
+	v.err.Message += fmt.Sprintf("; gave up after %s of retries", c.cfg.RetryFor)
+	return &v.err
+}
+
+// cancelled is the error when the caller has cancelled. It is both ctx.Err()
+// and its cause, for errors.Is.
+func (c *Client) cancelled(ctx context.Context, v verdict) error {
+	why := &cause{
+		text:     c.auth.redactor().clean(context.Cause(ctx).Error()),
+		original: errors.Join(ctx.Err(), context.Cause(ctx)),
+	}
+	return &Error{Kind: Temporary, Op: v.err.Op, Status: v.err.Status, Message: "cancelled", Err: why}
+}

@@ -1,0 +1,140 @@
+package uploader
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// operation is a kind of request; what some statuses mean depends on it.
+type operation uint8
+
+const (
+	opSubmit operation = iota
+	opOrganization
+	opToken
+	operations
+)
+
+var opNames = [operations]string{"submit", "organization", "token"}
+
+func (o operation) String() string { return opNames[o] }
+
+// action is what to do about an answer.
+type action uint8
+
+const (
+	accept   action = iota // it is done
+	retry                  // the same again after a while; the fate is uncertain until then
+	throttle               // as retry, and nobody sends until the server lets us
+	renew                  // once with a new token; then the answer stands
+	stand                  // the answer stands: an Error of the meaning's kind
+)
+
+// meaning is what an answer means. Kind and hint are those of the Error if it
+// comes to one; a retry that comes to one is always Temporary.
+type meaning struct {
+	do   action
+	kind Kind
+	hint string
+}
+
+// statusRow is what the statuses from first to last mean.
+type statusRow struct {
+	first, last int
+	meaning
+}
+
+// The hints: what a person should do.
+const (
+	hintOutage   = "the platform or the network is in trouble: run the same command again later, nothing is lost or sent twice"
+	hintThrottle = "too many requests: other senders share the limit of this address or organization; run the same command again later, or lower the rate"
+	hintRedirect = "requests are not sent on to other addresses: set " + envBaseURL + " and " + envIngestURL + " to where the platform answers itself"
+	hintContent  = "the platform does not take this content: compare the named field with the meter and the mapping; the same content will be refused again"
+	hintSize     = "the request is too large for the platform or for a proxy before it"
+	hintLogin    = "the token is not valid, and a new one does not help: check that key, secret and token belong to this organization"
+	hintNotFound = "wrong organization or address: check " + envOrgID + ", " + envBaseURL + " and " + envIngestURL
+	hintProxy    = "the proxy wants credentials: check HTTPS_PROXY"
+	hintAddress  = "this is not what the platform answers: check " + envBaseURL + " and " + envIngestURL + ", and any proxy between"
+	hintToken    = "credentials not accepted: check " + envKey + " and " + envSecret + ", and that the Service User still has them"
+	hintUpload   = "either the organization " + envOrgID + " is not the one of these credentials, or they lack the permission to upload measurements, " +
+		"or a firewall rule dislikes the text of a measurement (SQL, ../, <script>, ${jndi:), or the body is too large; an expired token is ruled out, a new one was tried"
+	hintCertificate = "the certificate is not one that this machine trusts: check the address; behind a proxy that opens TLS, its certificate has to be installed (or named by SSL_CERT_FILE)"
+	hintConfig      = "either the organization " + envOrgID + " is not the one of these credentials, or they lack the permission to read its configuration (config:retrieve)"
+)
+
+// statusTable is the one place that knows what a status means. The first row
+// that holds a status counts; a status outside of all rows means the last one.
+// m3ter documents 400, 403, 404, 413, 429, 500, 502 and 504; the rest is what
+// proxies, load balancers and firewalls add.
+var statusTable = []statusRow{
+	{200, 200, meaning{do: accept}},
+	// Another success is not the documented one: whether the content was
+	// taken is uncertain.
+	{201, 299, meaning{retry, Temporary, hintAddress}},
+	{300, 399, meaning{stand, Fatal, hintRedirect}},
+	{400, 400, meaning{stand, Refused, hintContent}},
+	{401, 401, meaning{renew, Fatal, hintLogin}},
+	// 403 is overloaded: an expired token, a wrong organization, a missing
+	// permission, a body too large, a firewall that dislikes one measurement.
+	// A new token tells the first from the rest; the last two concern this
+	// content alone.
+	{403, 403, meaning{renew, Refused, hintUpload}},
+	{404, 404, meaning{stand, Fatal, hintNotFound}},
+	{407, 407, meaning{stand, Fatal, hintProxy}},
+	{408, 408, meaning{retry, Temporary, hintOutage}},
+	{409, 409, meaning{stand, Refused, hintContent}},
+	{413, 413, meaning{stand, Refused, hintSize}},
+	{415, 415, meaning{stand, Refused, hintContent}},
+	{422, 422, meaning{stand, Refused, hintContent}},
+	{425, 425, meaning{retry, Temporary, hintOutage}},
+	{429, 429, meaning{throttle, Temporary, hintThrottle}},
+	// Nothing else of 4xx is known to be about the content, so taking the
+	// request apart would not help.
+	{400, 499, meaning{stand, Fatal, hintAddress}},
+	{500, 599, meaning{retry, Temporary, hintOutage}},
+	{0, 999, meaning{stand, Fatal, hintAddress}},
+}
+
+// meaningOf looks status up. Where there is no content to refuse, as in every
+// operation but submit, what would be Refused is Fatal.
+func meaningOf(op operation, status int) meaning {
+	m := lookUp(status)
+	switch {
+	case op == opSubmit:
+		return m
+	case op == opToken && (status == 400 || status == 401 || status == 403):
+		return meaning{stand, Fatal, hintToken} // RFC 6749 section 5.2: 400 or 401; m3ter: 403
+	case op == opToken && m.do == throttle:
+		// The limit of the Config API is not the one that the gate is for.
+		m.do = retry
+	case op == opOrganization && status == 403:
+		m.hint = hintConfig
+	case op == opOrganization && m.do == throttle:
+		m.do = retry
+	}
+	if m.kind == Refused {
+		m.kind = Fatal
+	}
+	return m
+}
+
+func lookUp(status int) meaning {
+	for _, row := range statusTable {
+		if row.first <= status && status <= row.last {
+			return row.meaning
+		}
+	}
+	return statusTable[len(statusTable)-1].meaning
+}
+
+// uncertain is what no answer means, or one that cannot be read: the request
+// may have arrived or not. Sending the same bytes again settles it, because
+// the platform knows a measurement by its uid.
+var uncertain = meaning{retry, Temporary, hintOutage}
+
+func statusText(status int) string {
+	if text := http.StatusText(status); text != "" {
+		return text
+	}
+	return fmt.Sprintf("status %d", status)
+}

@@ -1,0 +1,134 @@
+package uploader
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+const (
+	dialTimeout = 10 * time.Second
+	tlsTimeout  = 10 * time.Second
+	// idleTimeout is shorter than that of usual load balancers (60 s), so
+	// that it is we who close an idle connection: a request sent into one that
+	// is being closed has an uncertain fate.
+	idleTimeout = 30 * time.Second
+	// maxAnswer bounds what is read of an answer. Accepting takes 21 bytes, an
+	// organization's configuration some thousand.
+	maxAnswer = 1 << 20
+)
+
+// newTransport makes a transport for requests of up to MaxBytes.
+func newTransport(cfg Config) *http.Transport {
+	return &http.Transport{
+		Proxy:                 proxy,
+		DialContext:           (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   tlsTimeout,
+		ResponseHeaderTimeout: cfg.RequestTimeout,
+		IdleConnTimeout:       idleTimeout,
+		MaxIdleConns:          0, // the limit per host is enough
+		MaxIdleConnsPerHost:   cfg.Workers,
+		// A whole body goes to the kernel in one call, 60 % faster than in
+		// pieces of 4 KiB; room for the header comes on top.
+		WriteBufferSize: MaxBytes + 4<<10,
+		ReadBufferSize:  4 << 10,
+		// HTTP/2 has nothing to offer to a few large requests, and costs the
+		// client twice the CPU.
+		Protocols:              http1(),
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true, // answers are tiny
+	}
+}
+
+func http1() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	return p
+}
+
+// proxy is http.ProxyFromEnvironment, but for its error, which shows the
+// proxy's address and with it a password.
+func proxy(r *http.Request) (*url.URL, error) {
+	u, err := http.ProxyFromEnvironment(r)
+	if err != nil {
+		return nil, errProxy
+	}
+	return u, nil
+}
+
+// exchange is a request and what became of it.
+type exchange struct {
+	status int
+	header http.Header
+	body   []byte
+	err    error // no answer, or not all of it
+}
+
+// roundTrip makes one request with body, or none, and reads the answer. It
+// does not follow redirects: a transport answers them like anything else.
+//
+// When it returns, nothing reads body any more. A transport may be writing the
+// request even after it has returned, for instance when the server answered
+// before it had read everything; a caller that filled the batch anew would
+// change what is on the wire.
+func roundTrip(ctx context.Context, rt http.RoundTripper, timeout time.Duration, req *http.Request, body []byte) exchange {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	defer cancel() // before Wait: it is what ends a writing that hangs
+	req = req.WithContext(ctx)
+	if body != nil {
+		req.ContentLength = int64(len(body))
+		req.GetBody = func() (io.ReadCloser, error) {
+			readers.Add(1)
+			return &requestBody{Reader: bytes.NewReader(body), done: readers.Done}, nil
+		}
+		req.Body, _ = req.GetBody()
+	}
+	res, err := rt.RoundTrip(req)
+	if err != nil {
+		return exchange{err: causeOf(ctx, err)}
+	}
+	x := exchange{status: res.StatusCode, header: res.Header}
+	x.body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		x.err = causeOf(ctx, err)
+	} else if len(x.body) == maxAnswer {
+		x.err = errAnswerTooLong
+	}
+	res.Body.Close()
+	return x
+}
+
+var (
+	errProxy         = errors.New("proxy unusable: HTTPS_PROXY or HTTP_PROXY is not an address")
+	errTimeout       = errors.New("no complete answer in time")
+	errAnswerTooLong = errors.New("answer longer than 1 MiB")
+)
+
+// causeOf is what ended a request: our own timeout or the caller's cause
+// rather than "context canceled".
+func causeOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// requestBody tells when the transport is done with it.
+type requestBody struct {
+	*bytes.Reader
+	done func()
+	once sync.Once
+}
+
+func (b *requestBody) Close() error {
+	b.once.Do(b.done)
+	return nil
+}
