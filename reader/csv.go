@@ -3,7 +3,6 @@ package reader
 import (
 	"fmt"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/m3import/m3import/internal/jsonx"
@@ -11,14 +10,12 @@ import (
 
 // csvFormat is the text format CSV, with its header read. It is immutable.
 type csvFormat struct {
-	dialect  dialect
-	source   string   // Record.Source
-	names    []string // the header
-	keys     [][]byte // the same as JSON keys, unique, each with its colon
-	columns_ []int    // for each of Options.Columns its place in names, -1 when absent
-	null     []string
-	trim     bool
-	pool     sync.Pool // of *csvRows
+	dialect dialect
+	source  string   // Record.Source
+	names   []string // the header
+	keys    [][]byte // the same as JSON keys, unique, each with its colon
+	index   []int    // for each of Options.Columns its place in names, -1 when absent
+	rules   textRules
 }
 
 // newDialect checks the options and fills in the defaults. nl is the line
@@ -62,28 +59,16 @@ func newDialect(opt Options, nl byte) (dialect, error) {
 
 // newCSV makes the format of a source with the columns names.
 func newCSV(source string, d dialect, names []string, opt Options) (*csvFormat, error) {
-	c := &csvFormat{dialect: d, source: source, names: names, keys: uniqueKeys(names), null: opt.Null, trim: opt.Trim}
+	c := &csvFormat{dialect: d, source: source, names: names, keys: uniqueKeys(names), rules: textRules{null: opt.Null, trim: opt.Trim}}
 	var err error
-	if c.columns_, err = findColumns(names, opt.Columns); err != nil {
+	if c.index, err = findColumns(names, opt.Columns); err != nil {
 		return nil, err
-	}
-	c.pool.New = func() any {
-		return &csvRows{fields: fields{spans: make([]span, len(names))}, values: make([]Value, len(opt.Columns))}
 	}
 	return c, nil
 }
 
 // cut implements textFormat.
 func (c *csvFormat) cut(buf []byte, final bool) int { return c.dialect.cut(buf, final) }
-
-func (c *csvFormat) isNull(text []byte) bool {
-	for _, n := range c.null {
-		if string(text) == n {
-			return true
-		}
-	}
-	return false
-}
 
 // header reads what stands before the first record: skipped lines, blank
 // lines and comments, and the header itself unless names are given. n is the

@@ -13,8 +13,9 @@ import (
 )
 
 // csvRows is what reading one chunk needs: the fields of the row at hand and
-// the memory for what has to be unescaped. It is used again for other chunks,
-// so that rows cost no allocation.
+// the memory for what has to be unescaped. It is made anew for each loop, a
+// handful of allocations for some thousand rows, so that the record of a loop
+// that was left early stays what it was.
 type csvRows struct {
 	csv    *csvFormat
 	text   []byte // the chunk's
@@ -29,15 +30,14 @@ type csvRows struct {
 // records implements textFormat.
 func (c *csvFormat) records(chunk *Chunk, text []byte) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		r := c.pool.Get().(*csvRows)
-		defer func() {
-			r.text = nil
-			c.pool.Put(r)
-		}()
-		r.csv, r.text, r.quote = c, text, -1
-		// Delimiters and line endings are ASCII, so the parts of a valid text
-		// are valid too: one pass over the chunk spares one for each row.
-		r.valid = utf8.Valid(text)
+		r := &csvRows{
+			csv: c, text: text, quote: -1,
+			fields: fields{spans: make([]span, len(c.names))},
+			values: make([]Value, len(c.index)),
+			// Delimiters and line endings are ASCII, so the parts of a valid
+			// text are valid too: one pass over the chunk spares one for each row.
+			valid: utf8.Valid(text),
+		}
 		r.rec = Record{Source: c.source, Values: r.values, row: r}
 		r.rows(chunk.Start, yield)
 	}
@@ -147,7 +147,7 @@ func (r *csvRows) fill(s, stop int) *RowError {
 		}
 	}
 	r.arena = r.arena[:0]
-	for i, col := range c.columns_ {
+	for i, col := range c.index {
 		if col < 0 {
 			continue // Missing, as the values were made
 		}
@@ -156,14 +156,7 @@ func (r *csvRows) fill(s, stop int) *RowError {
 		if sp.esc {
 			text = r.unescape(text)
 		}
-		if c.trim {
-			text = bytes.Trim(text, " \t")
-		}
-		if c.isNull(text) {
-			r.values[i] = Value{Kind: Null}
-		} else {
-			r.values[i] = Value{Kind: String, Text: text}
-		}
+		r.values[i] = c.rules.value(text)
 	}
 	return nil
 }
