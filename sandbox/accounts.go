@@ -21,9 +21,9 @@ type account struct {
 
 // accountFields are the members of an AccountRequest.
 type accountFields struct {
-	Name         string `json:"name"`
-	Code         string `json:"code"`
-	EmailAddress string `json:"emailAddress"`
+	Name         string          `json:"name"`
+	Code         string          `json:"code"`
+	EmailAddress string          `json:"emailAddress"`
 	Details      *accountDetails `json:",embed"`
 }
 

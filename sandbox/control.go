@@ -11,6 +11,7 @@ import (
 // handleOwn adds the pages that no platform has. They need no token, so that a
 // browser and curl can look.
 func (s *Server) handleOwn(mux *http.ServeMux) {
+	mux.HandleFunc("GET /openapi.json", writeOpenAPI)
 	mux.HandleFunc("GET /_sandbox/totals", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusOK, s.Totals())
 	})

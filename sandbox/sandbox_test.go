@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/m3import/m3import/sandbox"
+	"github.com/m3import/m3import/sandbox/conform"
 )
 
 // platform is a sandbox behind real HTTP, and a client of it.
@@ -24,7 +25,7 @@ type platform struct {
 func start(t testing.TB, config sandbox.Config) *platform {
 	t.Helper()
 	s := sandbox.New(config)
-	server := httptest.NewServer(s)
+	server := httptest.NewServer(conform.Options{Refusals: true}.Middleware(t, s))
 	t.Cleanup(server.Close)
 	p := &platform{Server: s, t: t, url: server.URL}
 	p.token = p.newToken()
