@@ -99,7 +99,7 @@ func (j *Journal) appendHistory() error {
 		if err != nil {
 			return j.fail("finish", err)
 		}
-		j.history = tail{file: f}
+		j.history = tail{file: f, spill: j.spill}
 		if err := j.fsys.SyncDir(j.dir); err != nil {
 			return j.fail("finish", err)
 		}

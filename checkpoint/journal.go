@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -18,6 +19,9 @@ import (
 type Options struct {
 	// Command is what Holder tells others. Default: os.Args.
 	Command []string
+	// Buffer is how many bytes of rejects are kept in memory between commits.
+	// What is more is written ahead. Default: 1 MiB.
+	Buffer int
 	// FS is the file system. Default: OS.
 	FS FS
 }
@@ -25,10 +29,11 @@ type Options struct {
 // Journal is an open, locked state directory. It is for one goroutine at a
 // time.
 type Journal struct {
-	dir  string
-	fsys FS
-	lock io.Closer
-	err  error // the first error; nothing is written after it
+	dir   string
+	fsys  FS
+	spill int // Options.Buffer
+	lock  io.Closer
+	err   error // the first error; nothing is written after it
 
 	state
 	last    bytes.Buffer // the frame of the mark that was committed last
@@ -50,7 +55,7 @@ func Open(dir string, opt Options) (_ *Journal, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
-	j := &Journal{dir: dir, fsys: opt.FS}
+	j := &Journal{dir: dir, fsys: opt.FS, spill: cmp.Or(opt.Buffer, 1<<20)}
 	if j.fsys == nil {
 		j.fsys = OS
 	}
@@ -70,11 +75,18 @@ func (j *Journal) open() (err error) {
 	if j.state, err = load(j.fsys, j.dir); err != nil || !j.begun {
 		return err
 	}
+	// A former process may have been killed between a rename and the sync of
+	// the directory. What the caller is about to build on must not be undone.
+	for _, d := range []string{j.home(""), j.dir} {
+		if err := j.fsys.SyncDir(d); err != nil {
+			return fmt.Errorf("state directory: %w", err)
+		}
+	}
 	if err := appendFrame(&j.last, kindMark, &j.mark); err != nil {
 		return err
 	}
 	if j.historyLen > 0 {
-		if j.history, err = openTail(j.fsys, j.path(historyName), j.historyLen); err != nil {
+		if j.history, err = openTail(j.fsys, j.path(historyName), j.historyLen, j.spill); err != nil {
 			return err
 		}
 	}
@@ -85,10 +97,10 @@ func (j *Journal) open() (err error) {
 }
 
 func (j *Journal) openTails() (err error) {
-	if j.rejects, err = openTail(j.fsys, j.home(rejectsName), j.mark.RejectsLen); err != nil {
+	if j.rejects, err = openTail(j.fsys, j.home(rejectsName), j.mark.RejectsLen, j.spill); err != nil {
 		return err
 	}
-	j.sources, err = openTail(j.fsys, j.home(sourcesName), j.mark.SourcesLen)
+	j.sources, err = openTail(j.fsys, j.home(sourcesName), j.mark.SourcesLen, j.spill)
 	return err
 }
 
@@ -195,11 +207,12 @@ func (j *Journal) begin(p Plan) error {
 	if err := replace(j.fsys, j.path(currentName), cur.Bytes()); err != nil {
 		return err
 	}
-	err := errors.Join(j.rejects.close(), j.sources.close())
+	j.rejects.close()
+	j.sources.close()
 	p.Sources = slices.Clone(p.Sources)
 	j.state = state{plan: p, mark: mark, historyLen: j.historyLen, begun: true}
 	j.last = first
-	return errors.Join(err, j.openTails())
+	return j.openTails()
 }
 
 // Reject adds a line, without its newline, to the rejects of the import. It is
@@ -265,7 +278,8 @@ func (j *Journal) commit(m Mark, op string) error {
 	j.mark.Totals, j.mark.RejectCodes = nil, nil // the caller's
 	if m.Finished {
 		j.historyLen = m.HistoryLen
-		return errors.Join(j.rejects.close(), j.sources.close()) // the user's from now on
+		j.rejects.close() // the user's from now on
+		j.sources.close()
 	}
 	return nil
 }
@@ -294,11 +308,14 @@ func (j *Journal) Close() error {
 	if j.lock == nil {
 		return nil
 	}
-	err := errors.Join(j.rejects.close(), j.sources.close(), j.history.close())
+	j.rejects.close()
+	j.sources.close()
+	j.history.close()
 	// Gone before the lock is free, so that nobody removes a successor's. If it
 	// stays, it names a process that is no more.
-	if e := j.fsys.Remove(j.path(holderName)); e != nil && !errors.Is(e, fs.ErrNotExist) {
-		err = errors.Join(err, e)
+	err := j.fsys.Remove(j.path(holderName))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
 	}
 	err = errors.Join(err, j.lock.Close())
 	j.lock = nil

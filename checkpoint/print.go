@@ -64,11 +64,18 @@ func (p Print) Diff(q Print) string {
 	if p.Size != q.Size {
 		diff = append(diff, fmt.Sprintf("size %d → %d bytes", p.Size, q.Size))
 	}
-	if p.Head != q.Head {
-		diff = append(diff, fmt.Sprintf("first %s differ", edgeWords(p, q)))
+	// Digests of other stretches of a file say nothing: the last 64 KiB of one
+	// that has grown are not the last of what it was.
+	sameSize := p.Size == q.Size
+	whole := sameSize && p.Size <= edge
+	switch {
+	case whole && (p.Head != q.Head || p.Tail != q.Tail):
+		diff = append(diff, "content differs")
+	case !whole && (sameSize || min(p.Size, q.Size) >= edge) && p.Head != q.Head:
+		diff = append(diff, "first 64 KiB differ")
 	}
-	if p.Tail != q.Tail {
-		diff = append(diff, fmt.Sprintf("last %s differ", edgeWords(p, q)))
+	if sameSize && !whole && p.Tail != q.Tail {
+		diff = append(diff, "last 64 KiB differ")
 	}
 	bothFull := p.Full != "" && q.Full != ""
 	if bothFull && p.Full != q.Full && len(diff) == 0 {
@@ -78,13 +85,6 @@ func (p Print) Diff(q Print) string {
 		diff = append(diff, fmt.Sprintf("modified %s → %s", stamp(p.Modified), stamp(q.Modified)))
 	}
 	return strings.Join(diff, ", ")
-}
-
-func edgeWords(p, q Print) string {
-	if n := min(p.Size, q.Size); n < edge {
-		return fmt.Sprintf("%d bytes", n)
-	}
-	return "64 KiB"
 }
 
 func stamp(t time.Time) string {

@@ -7,22 +7,19 @@ import (
 	"os"
 )
 
-// spill is how much a tail keeps in memory before it writes ahead of the
-// commit. Writing ahead is safe: what no mark vouches for, opening cuts off.
-const spill = 1 << 20
-
 // tail is a file that grows at its end, together with the mark: the mark says
 // how much of it counts.
 type tail struct {
 	file  File
 	buf   []byte // lines that are not in the file
+	spill int    // lines of so many bytes are written ahead of the commit
 	size  int64  // of the file, as written
-	dirty bool   // written since the last sync
+	dirty bool   // changed since the last sync
 	err   error  // of a write ahead, for the commit to report
 }
 
 // openTail opens a tail at the length that is vouched for and cuts off the rest.
-func openTail(fsys FS, name string, vouched int64) (tail, error) {
+func openTail(fsys FS, name string, vouched int64, spill int) (tail, error) {
 	info, err := fsys.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -37,18 +34,22 @@ func openTail(fsys FS, name string, vouched int64) (tail, error) {
 		return tail{}, err
 	}
 	if info.Size() > vouched {
-		// No sync: should the cut be lost in a crash, the next opening repeats it.
 		if err := f.Truncate(vouched); err != nil {
 			return tail{}, errors.Join(err, f.Close())
 		}
 	}
-	return tail{file: f, size: vouched}, nil
+	// Dirty, because of the cut, be it this one or one that a former process
+	// made and did not live to sync. A crash may undo it and the next opening
+	// repeats it; but nothing is cut once the import is finished, so that no
+	// mark may be without it.
+	return tail{file: f, size: vouched, spill: spill, dirty: true}, nil
 }
 
-// add appends a line and its newline.
+// add appends a line and its newline. It may write ahead of the commit, which
+// is safe: what no mark vouches for, opening cuts off.
 func (t *tail) add(line []byte) {
 	t.buf = append(append(t.buf, line...), '\n')
-	if len(t.buf) >= spill {
+	if len(t.buf) >= t.spill {
 		t.write()
 	}
 }
@@ -78,11 +79,10 @@ func (t *tail) sync() error {
 	return t.err
 }
 
-func (t *tail) close() error {
-	if t.file == nil {
-		return nil
+// close drops what was not synced. An error of closing says nothing of what was.
+func (t *tail) close() {
+	if t.file != nil {
+		_ = t.file.Close()
 	}
-	f := t.file
 	*t = tail{}
-	return f.Close()
 }

@@ -51,7 +51,8 @@ func (o Op) String() string {
 type Fault struct {
 	Err error
 	// Happens says that the operation takes place all the same: its error is
-	// about the answer. Of a failed Sync the data is lost nevertheless.
+	// about the answer. Not so of a Sync, whose data is lost when it fails, and
+	// of a Lock, which nobody would have to give back.
 	Happens bool
 	// Written is how many bytes of a Write happen before it fails.
 	Written int
@@ -93,7 +94,7 @@ func (f *FS) do(op Op, fn func() error) error {
 	if fault == nil {
 		return fn()
 	}
-	if fault.Happens && op.Kind != Sync {
+	if fault.Happens && op.Kind != Sync && op.Kind != Lock {
 		if err := fn(); err != nil {
 			return err
 		}
