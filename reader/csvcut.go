@@ -1,6 +1,10 @@
 package reader
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+)
 
 // dialect is the grammar of a CSV text. It is the only place that knows what a
 // record is: cut finds borders with it, csvRows finds fields with it.
@@ -9,7 +13,7 @@ import "bytes"
 // as the first byte of the field, two quotes inside one stand for one, and
 // what closes it is followed by a delimiter or the end of the line. A text
 // that breaks the grammar has to be given borders all the same, and every
-// chunking has to find the same ones. Hence one rule for all faults:
+// chunking has to find the same eachByte. Hence one rule for all faults:
 //
 //	A record that is not well formed within max bytes, its line ending
 //	counted, is its first physical line; the next line starts afresh.
@@ -53,6 +57,13 @@ func (f *fields) add(start, end int, esc bool) {
 	f.n++
 }
 
+// For looking at eight bytes at once: a byte times eachByte is a word of it,
+// eachHigh are the high bits.
+const (
+	eachByte = 0x0101010101010101
+	eachHigh = 0x8080808080808080
+)
+
 // verdict is what split knows about a record.
 type verdict uint8
 
@@ -86,11 +97,9 @@ func (d *dialect) split(text []byte, s int, atEnd bool, f *fields) (int, verdict
 			i = end
 		} else {
 			start := i
-			for i < len(text) && text[i] != d.delim && text[i] != d.nl {
-				if text[i] == d.quote && d.quoted {
-					return i, bareQuote
-				}
-				i++
+			i = d.special(text, i)
+			if i < len(text) && d.quoted && text[i] == d.quote {
+				return i, bareQuote
 			}
 			end := i
 			if end > start && text[end-1] == '\r' && d.nl == '\n' && (i == len(text) || text[i] == d.nl) {
@@ -112,15 +121,57 @@ func (d *dialect) split(text []byte, s int, atEnd bool, f *fields) (int, verdict
 	}
 }
 
+// quoteFrom returns the index of the first quote at or after text[i],
+// len(text) when there is none. Most fields are short: for them a look at 16
+// bytes costs less than the call of IndexByte.
+func (d *dialect) quoteFrom(text []byte, i int) int {
+	quotes := uint64(d.quote) * eachByte
+	for stop := i + 16; i < stop && len(text)-i >= 8; i += 8 {
+		// Only the first hit is sure, see special.
+		x := binary.LittleEndian.Uint64(text[i:]) ^ quotes
+		if hit := (x - eachByte) & ^x & eachHigh; hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8
+		}
+	}
+	if k := bytes.IndexByte(text[i:], d.quote); k >= 0 {
+		return i + k
+	}
+	return len(text)
+}
+
+// special returns the index of the first delimiter, nl or quote at or after
+// text[i], len(text) when there is none.
+func (d *dialect) special(text []byte, i int) int {
+	delims, nls, quotes := uint64(d.delim)*eachByte, uint64(d.nl)*eachByte, uint64(d.nl)*eachByte
+	if d.quoted {
+		quotes = uint64(d.quote) * eachByte
+	}
+	for ; len(text)-i >= 8; i += 8 {
+		// Each term has the high bit set in the bytes that are zero, those
+		// that were equal. A borrow may set it further up too, but never
+		// below the first, and only the first counts.
+		w := binary.LittleEndian.Uint64(text[i:])
+		a, b, c := w^delims, w^nls, w^quotes
+		if hit := ((a-eachByte)&^a | (b-eachByte)&^b | (c-eachByte)&^c) & eachHigh; hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8
+		}
+	}
+	for ; i < len(text); i++ {
+		if b := text[i]; b == d.delim || b == d.nl || b == d.quote && d.quoted {
+			break
+		}
+	}
+	return i
+}
+
 // closing finds the quote that closes a field whose text starts at text[i]. It
 // returns the index after it.
 func (d *dialect) closing(text []byte, i int) (end int, esc, ok bool) {
 	for {
-		k := bytes.IndexByte(text[i:], d.quote)
-		if k < 0 {
+		i = d.quoteFrom(text, i) + 1
+		if i > len(text) {
 			return len(text), esc, false
 		}
-		i += k + 1
 		if i == len(text) || text[i] != d.quote {
 			return i, esc, true
 		}
@@ -183,45 +234,28 @@ func (d *dialect) line(text []byte, s int, final bool) int {
 // cut returns how many bytes at the start of buf, which starts at a record,
 // are whole records.
 //
-// It goes from quote to quote, so that it runs at the speed of IndexByte where
-// there are few. Only two things need a second look: a quoted field with a
-// line ending in it, which joins lines to one record, and a fault. They are
-// left to record, from the start of the record they stand in.
+// It goes from record with a quote to record with a quote, so that it runs at
+// the speed of IndexByte where there are few: without a quote, every nl ends a
+// record.
 func (d *dialect) cut(buf []byte, final bool) int {
-	rec := 0 // a record starts here, and every nl in buf[rec:pos] ends one
-	for pos := 0; d.quoted; {
-		k := bytes.IndexByte(buf[pos:], d.quote)
+	rec := 0 // a record starts here, and nothing before it is of interest
+	for d.quoted {
+		k := bytes.IndexByte(buf[rec:], d.quote)
 		if k < 0 {
 			break
 		}
-		q := pos + k
-		if d.plainField(buf, q) {
-			if end, _, ok := d.closing(buf, q+1); ok && end < len(buf) &&
-				(buf[end] == d.delim || buf[end] == d.nl) && bytes.IndexByte(buf[q:end], d.nl) < 0 {
-				pos = end
-				continue
-			}
-		}
-		s := rec + bytes.LastIndexByte(buf[rec:q], d.nl) + 1
-		var end int
+		s := rec + bytes.LastIndexByte(buf[rec:rec+k], d.nl) + 1
 		if d.comments && buf[s] == d.comment {
-			end = d.line(buf, s, final)
+			rec = d.line(buf, s, final)
 		} else {
-			end, _ = d.record(buf, s, final, nil)
+			rec, _ = d.record(buf, s, final, nil)
 		}
-		if end == 0 {
+		if rec == 0 {
 			return s
 		}
-		rec, pos = end, end
 	}
 	if final {
 		return len(buf)
 	}
 	return rec + bytes.LastIndexByte(buf[rec:], d.nl) + 1
-}
-
-// plainField reports whether the quote at buf[q], which is outside of quotes,
-// surely opens a field. Behind a comment byte nothing is sure.
-func (d *dialect) plainField(buf []byte, q int) bool {
-	return !d.comments && (q == 0 || buf[q-1] == d.delim || buf[q-1] == d.nl)
 }

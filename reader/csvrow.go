@@ -98,9 +98,9 @@ func (r *csvRows) rows(start Pos, yield func(Record, error) bool) {
 
 // splitPlain finds the fields of a line without quotes, text[s:end].
 func (r *csvRows) splitPlain(s, end int) {
-	const ones, low = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f
+	const low = ^uint64(eachHigh)
 	delim := r.csv.dialect.delim
-	delims := uint64(delim) * ones
+	delims := uint64(delim) * eachByte
 	spans, n, start, i := r.fields.spans, 0, s, s
 	line := r.text[:end]
 	for ; len(line)-i >= 8; i += 8 {
