@@ -42,6 +42,14 @@ func (s *ndjsonScan) failExpected(i int, expected string) int {
 	return s.fail(i, "expected "+expected+", found "+describe(s.b, i))
 }
 
+// failIn names the innermost column, or way to one, in which the fault is.
+func (s *ndjsonScan) failIn(edge *pathEdge) int {
+	if s.fault.column == "" {
+		s.fault.column = edge.name
+	}
+	return -1
+}
+
 // failLine: no object starts at i.
 func (s *ndjsonScan) failLine(i int) int {
 	found := describe(s.b, i)

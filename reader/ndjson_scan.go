@@ -201,7 +201,7 @@ func (s *ndjsonScan) take(edge *pathEdge, i, depth int) int {
 	next, kind, escaped := scanScalar(b, i)
 	if next < 0 {
 		if next, kind = s.container(edge.inner, i, depth); next < 0 {
-			return next
+			return s.failIn(edge)
 		}
 	}
 	if edge.slot < 0 {
