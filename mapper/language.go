@@ -27,7 +27,7 @@ var (
 
 // mapping reads the whole file.
 func (d *document) mapping(n ast.Node) *Mapping {
-	d.at[""] = startOf(n)
+	d.at[""] = d.startOf(n)
 	top := d.object("", "a mapping", n, topWords...)
 	if top == nil {
 		return nil
@@ -247,7 +247,7 @@ func (d *document) uid(o *object) UID {
 	for i, item := range in.items("key") {
 		at := indexPath(joinPath(path, "key"), i)
 		if isScalarNode(item) {
-			uid.Columns = append(uid.Columns, KeyColumn{Column: d.columnName(at, item)})
+			uid.Columns = append(uid.Columns, KeyColumn{Column: d.columnName(item)})
 			continue
 		}
 		part := d.object(at, "a part of the key", item, keyWords...)
@@ -269,7 +269,7 @@ func (d *document) empty(o *object) Empty {
 		}
 		return Empty{Policy: Default, Text: in.text("const")}
 	}
-	switch word := d.scalar(path, "empty", n); word {
+	switch word := d.scalar("empty", n); word {
 	case Required:
 		return Empty{}
 	case Skip:
@@ -283,8 +283,8 @@ func (d *document) empty(o *object) Empty {
 // columns reads a list of column names.
 func (d *document) columns(o *object, key string) []string {
 	var out []string
-	for i, item := range o.items(key) {
-		out = append(out, d.columnName(indexPath(joinPath(o.path, key), i), item))
+	for _, item := range o.items(key) {
+		out = append(out, d.columnName(item))
 	}
 	return out
 }
@@ -299,21 +299,21 @@ func (d *document) column(o *object, key string) string {
 		d.fail(path, "`%s` is missing", key)
 		return ""
 	}
-	return d.columnName(path, n)
+	return d.columnName(n)
 }
 
 // columnName reads the name of a column. A number or a truth value is refused:
 // it is most often a constant that lacks its `{const: …}`, and taking it for a
 // column would be a guess, however early that guess would fail.
-func (d *document) columnName(path string, n ast.Node) string {
-	text := d.scalar(path, "the column", n)
+func (d *document) columnName(n ast.Node) string {
+	text := d.scalar("the column", n)
 	switch n.(type) {
 	case *ast.StringNode, *ast.LiteralNode:
 		if text == "" {
-			d.fail(path, "the name of a column is empty")
+			d.failAt(d.startOf(n), "the name of a column is empty")
 		}
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		d.fail(path, "a bare value is the name of a column: write {const: %s} for a constant, or %s in quotes for the column of that name", text, quoted(text))
+		d.failAt(d.startOf(n), "a bare value is the name of a column: write {const: %s} for a constant, or %s in quotes for the column of that name", text, quoted(text))
 	}
 	return text
 }

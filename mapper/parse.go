@@ -56,8 +56,10 @@ type place struct{ line, column int }
 // zero values, and keeps the first.
 type document struct {
 	text []byte
-	at   map[string]place // of the values, by the path of MappingError
-	err  *ParseError
+	// at has the places of the values, by the path of MappingError.
+	at    map[string]place
+	lines []int // see lineStarts
+	err   *ParseError
 }
 
 // parse returns what the text says; with a fault in d.err it means nothing.
@@ -82,11 +84,7 @@ func (d *document) parse() (m *Mapping) {
 	var syntax yaml.Error
 	switch {
 	case errors.As(err, &syntax):
-		pos := syntax.GetToken()
-		if pos != nil && pos.Position != nil {
-			start = place{pos.Position.Line, pos.Position.Column}
-		}
-		d.failAt(start, "%s", plainer(syntax.GetMessage()))
+		d.failAt(d.placeOfToken(syntax.GetToken()), "%s", plainer(syntax.GetMessage()))
 		return nil
 	case err != nil:
 		d.failAt(start, "the file is not YAML: %v", err)
@@ -95,10 +93,7 @@ func (d *document) parse() (m *Mapping) {
 		d.failAt(start, "the mapping is empty; it starts with `version: %d`", MappingVersion)
 		return nil
 	case len(file.Docs) > 1:
-		if second := file.Docs[1]; second.Start != nil {
-			start = place{second.Start.Position.Line, second.Start.Position.Column}
-		}
-		d.failAt(start, "a second document starts here, and a mapping is one")
+		d.failAt(d.placeOfToken(file.Docs[1].Start), "a second document starts here, and a mapping is one")
 		return nil
 	}
 	return d.mapping(file.Docs[0].Body)

@@ -20,7 +20,7 @@ type object struct {
 // object reads n as a mapping with some of the known keys; with no known keys
 // any will do. what names it in messages.
 func (d *document) object(path, what string, n ast.Node, known ...string) *object {
-	n = d.plain(path, n)
+	n = d.plain(n)
 	var pairs []*ast.MappingValueNode
 	switch n := n.(type) {
 	case nil:
@@ -30,7 +30,7 @@ func (d *document) object(path, what string, n ast.Node, known ...string) *objec
 	case *ast.MappingValueNode:
 		pairs = []*ast.MappingValueNode{n}
 	default:
-		d.fail(path, "%s is written as `key: value` pairs, and this is %s", what, kindOf(n))
+		d.failAt(d.startOf(n), "%s is written as `key: value` pairs, and this is %s", what, kindOf(n))
 		return nil
 	}
 	o := &object{d: d, path: path, values: make(map[string]ast.Node, len(pairs))}
@@ -39,7 +39,7 @@ func (d *document) object(path, what string, n ast.Node, known ...string) *objec
 		if !ok {
 			return nil
 		}
-		at := startOf(pair.Key)
+		at := d.startOf(pair.Key)
 		if len(known) > 0 && !slices.Contains(known, key) {
 			d.failAt(at, "%s", unknownKey(what, key, known))
 			return nil
@@ -50,7 +50,7 @@ func (d *document) object(path, what string, n ast.Node, known ...string) *objec
 		}
 		// A fault of a nested block, or of a field code, is best shown at the key.
 		if len(known) > 0 && !isBlock(pair.Value) && pair.Value != nil {
-			at = startOf(pair.Value)
+			at = d.startOf(pair.Value)
 		}
 		d.at[joinPath(path, key)] = at
 		o.keys = append(o.keys, key)
@@ -80,8 +80,8 @@ func (o *object) text(key string) string {
 	if !o.has(key) {
 		return ""
 	}
-	n, path := o.get(key)
-	return o.d.scalar(path, key, n)
+	n, _ := o.get(key)
+	return o.d.scalar(key, n)
 }
 
 // optional is text, with nil for a key that is not there.
@@ -98,11 +98,11 @@ func (o *object) bool(key string) bool {
 	if !o.has(key) {
 		return false
 	}
-	n, path := o.get(key)
-	if b, ok := o.d.plain(path, n).(*ast.BoolNode); ok {
+	n, _ := o.get(key)
+	if b, ok := o.d.plain(n).(*ast.BoolNode); ok {
 		return b.Value
 	}
-	o.d.fail(path, "%s is true or false", key)
+	o.d.failAt(o.d.startOf(n), "%s is true or false", key)
 	return false
 }
 
@@ -111,21 +111,21 @@ func (o *object) count(key string) int {
 	if !o.has(key) {
 		return 0
 	}
-	n, path := o.get(key)
-	if i, ok := o.d.plain(path, n).(*ast.IntegerNode); ok {
+	n, _ := o.get(key)
+	if i, ok := o.d.plain(n).(*ast.IntegerNode); ok {
 		if v, err := strconv.Atoi(i.Token.Value); err == nil && v >= 0 {
 			return v
 		}
 	}
-	o.d.fail(path, "%s is a whole number of at least 0", key)
+	o.d.failAt(o.d.startOf(n), "%s is a whole number of at least 0", key)
 	return 0
 }
 
 // list reads a sequence of scalars, nil when key is not there.
 func (o *object) list(key string) []string {
 	out := []string{}
-	for i, n := range o.items(key) {
-		out = append(out, o.d.scalar(indexPath(joinPath(o.path, key), i), key, n))
+	for _, n := range o.items(key) {
+		out = append(out, o.d.scalar(key, n))
 	}
 	if !o.has(key) {
 		return nil
@@ -139,21 +139,21 @@ func (o *object) items(key string) []ast.Node {
 		return nil
 	}
 	n, path := o.get(key)
-	seq, ok := o.d.plain(path, n).(*ast.SequenceNode)
+	seq, ok := o.d.plain(n).(*ast.SequenceNode)
 	if !ok {
-		o.d.fail(path, "%s is a list: write [A, B], or one line for each with a dash", key)
+		o.d.failAt(o.d.startOf(n), "%s is a list: write [A, B], or one line for each with a dash", key)
 		return nil
 	}
 	for i, item := range seq.Values {
-		o.d.at[indexPath(path, i)] = startOf(item)
+		o.d.at[indexPath(path, i)] = o.d.startOf(item)
 	}
 	return seq.Values
 }
 
 // scalar reads one text, number or truth value as it is written in the file:
 // 007 is "007", and 1.50 is "1.50".
-func (d *document) scalar(path, what string, n ast.Node) string {
-	switch n := d.plain(path, n).(type) {
+func (d *document) scalar(what string, n ast.Node) string {
+	switch n := d.plain(n).(type) {
 	case *ast.StringNode:
 		return n.Value
 	case *ast.LiteralNode:
@@ -169,9 +169,9 @@ func (d *document) scalar(path, what string, n ast.Node) string {
 	case *ast.NanNode:
 		return n.Token.Value
 	case *ast.NullNode:
-		d.fail(path, "%s has no value; the word null means so too, and stands for itself only in quotes", what)
+		d.failAt(d.startOf(n), "%s has no value; the word null means so too, and stands for itself only in quotes", what)
 	default:
-		d.fail(path, "%s is one text, and this is %s", what, kindOf(n))
+		d.failAt(d.startOf(n), "%s is one text, and this is %s", what, kindOf(n))
 	}
 	return ""
 }
@@ -184,21 +184,21 @@ func (d *document) key(n ast.MapKeyNode) (string, bool) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode, *ast.InfinityNode, *ast.NanNode:
 		return n.GetToken().Value, true
 	case *ast.MergeKeyNode:
-		d.failAt(startOf(n), "a mapping has no merge keys (<<): what is sent should be there to read; write the keys out")
+		d.failAt(d.startOf(n), "a mapping has no merge keys (<<): what is sent should be there to read; write the keys out")
 	default:
-		d.failAt(startOf(n), "a key is one word, and this is %s", kindOf(n))
+		d.failAt(d.startOf(n), "a key is one word, and this is %s", kindOf(n))
 	}
 	return "", false
 }
 
 // plain returns n, after refusing what YAML has and a mapping does not.
-func (d *document) plain(path string, n ast.Node) ast.Node {
+func (d *document) plain(n ast.Node) ast.Node {
 	switch n := n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode:
-		d.fail(path, "a mapping has no anchors and aliases (&, *): what is sent should be there to read; write the value out, or put a text in quotes that starts with & or *")
+		d.failAt(d.startOf(n), "a mapping has no anchors and aliases (&, *): what is sent should be there to read; write the value out, or put a text in quotes that starts with & or *")
 		return nil
 	case *ast.TagNode, *ast.DirectiveNode:
-		d.fail(path, "a mapping has no tags (!, %%): put a text in quotes that starts with one of these")
+		d.failAt(d.startOf(n), "a mapping has no tags (!, %%): put a text in quotes that starts with one of these")
 		return nil
 	default:
 		return n
@@ -232,23 +232,50 @@ func kindOf(n ast.Node) string {
 }
 
 // startOf is where n starts.
-func startOf(n ast.Node) place {
+func (d *document) startOf(n ast.Node) place {
 	var tk *token.Token
 	switch n := n.(type) {
 	case nil:
 	case *ast.MappingNode:
 		if tk = n.Start; !n.IsFlowStyle && len(n.Values) > 0 {
-			return startOf(n.Values[0].Key)
+			return d.startOf(n.Values[0].Key)
 		}
 	case *ast.MappingValueNode:
-		return startOf(n.Key)
+		return d.startOf(n.Key)
 	default:
 		tk = n.GetToken()
 	}
+	return d.placeOfToken(tk)
+}
+
+// placeOfToken is where a token starts. The column of the YAML library counts
+// no tabs between tokens, but its offset, in characters of the file, does.
+func (d *document) placeOfToken(tk *token.Token) place {
 	if tk == nil || tk.Position == nil {
 		return place{1, 1}
 	}
-	return place{tk.Position.Line, tk.Position.Column}
+	if d.lines == nil {
+		d.lines = lineStarts(d.text)
+	}
+	line, column := tk.Position.Line, tk.Position.Column
+	if 1 <= line && line < len(d.lines) {
+		if c := tk.Position.Offset - d.lines[line-1]; c >= 1 && c <= d.lines[line]-d.lines[line-1] {
+			column = c
+		}
+	}
+	return place{line, max(column, 1)}
+}
+
+// lineStarts is how many characters stand before each line, and before the end
+// of the file.
+func lineStarts(text []byte) []int {
+	starts, n := []int{0}, 0
+	for _, r := range string(text) {
+		if n++; r == '\n' {
+			starts = append(starts, n)
+		}
+	}
+	return append(starts, n+1)
 }
 
 // isBlock reports whether n is a mapping that starts on a line of its own.
