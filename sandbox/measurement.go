@@ -84,14 +84,13 @@ type batch struct {
 // parse reads body, which must be one SubmitMeasurementsRequest. Members that
 // the schema does not know are allowed by it and passed over.
 func (b *batch) parse(body []byte, seed maphash.Seed) error {
-	b.scanner = scanner{text: body, unescaped: b.unescaped[:0], where: place{item: -1}}
+	b.scanner = scanner{text: body, unescaped: b.unescaped[:0], where: place{item: -1, member: "body"}}
 	b.items, b.numbers, b.seed = b.items[:0], b.numbers[:0], seed
 	if !utf8.Valid(body) {
-		return b.fail("the body is not UTF-8")
+		return b.fail("must be UTF-8")
 	}
 	var names nameSet
 	found := false
-	b.where.member = "body"
 	err := b.object(func(name []byte) error {
 		if !names.add(name) {
 			return b.fail("member %q stands twice", shorten(name))
@@ -121,6 +120,7 @@ func (b *batch) measurements() error {
 		return b.fail("must be an array, not %s", b.kind())
 	}
 	for !b.take(']') {
+		b.where = place{item: -1, member: "measurements"}
 		if len(b.items) > 0 && !b.take(',') {
 			return b.syntax("a comma or the end of the array")
 		}

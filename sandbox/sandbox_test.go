@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,9 +18,9 @@ import (
 // platform is a sandbox behind real HTTP, and a client of it.
 type platform struct {
 	*sandbox.Server
-	t     testing.TB
-	url   string
-	token string
+	t           testing.TB
+	key, secret string
+	url, token  string
 }
 
 func start(t testing.TB, config sandbox.Config) *platform {
@@ -27,7 +28,10 @@ func start(t testing.TB, config sandbox.Config) *platform {
 	s := sandbox.New(config)
 	server := httptest.NewServer(conform.Options{Refusals: true}.Middleware(t, s))
 	t.Cleanup(server.Close)
-	p := &platform{Server: s, t: t, url: server.URL}
+	p := &platform{
+		Server: s, t: t, url: server.URL,
+		key: cmp.Or(config.Key, sandbox.DefaultKey), secret: cmp.Or(config.Secret, sandbox.DefaultSecret),
+	}
 	p.token = p.newToken()
 	return p
 }
@@ -35,7 +39,7 @@ func start(t testing.TB, config sandbox.Config) *platform {
 func (p *platform) newToken() string {
 	p.t.Helper()
 	r := p.request("POST", "/oauth/token", `{"grant_type":"client_credentials"}`)
-	r.SetBasicAuth(sandbox.DefaultKey, sandbox.DefaultSecret)
+	r.SetBasicAuth(p.key, p.secret)
 	var token struct {
 		AccessToken string `json:"access_token"`
 	}
