@@ -43,7 +43,7 @@ func FuzzCSV(f *testing.F) {
 			}
 			return
 		}
-		if (err != nil) != (wantErr != nil || !utf8.ValidString(strings.Join(want, ""))) {
+		if (err != nil) != (wantErr != nil || !utf8.ValidString(strings.Join(want, ","))) {
 			t.Fatalf("header: %q, %v; want %q, %v", names, err, want, wantErr)
 		}
 		if err != nil {

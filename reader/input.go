@@ -31,30 +31,38 @@ type rawReader struct{ in *input }
 func (r rawReader) Read(p []byte) (int, error) {
 	n, err := r.in.stored.Read(p)
 	r.in.read += int64(n)
-	if err == io.EOF {
-		if changed := r.in.changed(); changed != nil {
+	if err == io.EOF && r.in.file != nil {
+		if changed := r.in.changed(r.in.read); changed != nil {
 			return n, changed
 		}
 	}
 	return n, err
 }
 
-// changed tells at the end of a file whether somebody wrote to it meanwhile.
-// Its last line is then perhaps half a line, which must not pass for a row.
-func (in *input) changed() error {
-	if in.file == nil {
-		return nil
-	}
+// changed tells at the end of a file, after read bytes, whether somebody wrote
+// to it meanwhile. Its last line is then perhaps half a line, which must not
+// pass for a row.
+func (in *input) changed(read int64) error {
 	info, err := in.file.Stat()
 	if err != nil {
 		return err
 	}
-	if got := in.read; info.Size() != in.size || !info.ModTime().Equal(in.time) || got != in.size {
-		return fmt.Errorf("file changed while it was read: it had %d bytes of %s, now %d of %s, and %d were read; run again when nobody writes to it: %w",
-			in.size, in.time.Format(time.RFC3339), info.Size(), info.ModTime().Format(time.RFC3339), got, io.ErrUnexpectedEOF)
+	if read != in.size || info.Size() != in.size || !info.ModTime().Equal(in.time) {
+		return &changedError{fmt.Sprintf("%d bytes of %s when it was opened, now %d of %s, and %d were read",
+			in.size, in.time.Format(time.RFC3339), info.Size(), info.ModTime().Format(time.RFC3339), read)}
 	}
 	return nil
 }
+
+// changedError says that a file changed while it was read. For whoever asks,
+// it is a file that is not all there.
+type changedError struct{ how string }
+
+func (e *changedError) Error() string {
+	return "file changed while it was read: " + e.how + "; run again when nobody writes to it"
+}
+
+func (*changedError) Unwrap() error { return io.ErrUnexpectedEOF }
 
 // Read reads text. Errors other than io.EOF name the source.
 func (in *input) Read(p []byte) (int, error) {
@@ -68,6 +76,10 @@ func (in *input) Read(p []byte) (int, error) {
 // wrap names the source, and says what a broken compressed stream is.
 func (in *input) wrap(err error) error {
 	if in.compression == None {
+		return fmt.Errorf("%s: %w", in.name, err)
+	}
+	var changed *changedError
+	if errors.As(err, &changed) {
 		return fmt.Errorf("%s: %w", in.name, err)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -130,9 +142,6 @@ func (in *input) seek(offset int64, inner bool, nl byte) error {
 // skipTo makes the byte of the text at offset the next one.
 func (in *input) skipTo(offset int64) error {
 	if in.file == nil {
-		if offset == 0 && in.read == 0 {
-			return nil
-		}
 		return fmt.Errorf("%s: not a regular file, so that reading cannot start at offset %d", in.name, offset)
 	}
 	in.closeUnpacker()

@@ -53,12 +53,11 @@ func sniffCompression(head []byte) Compression {
 }
 
 // chooseCompression weighs content, name and option. The content decides; a
-// file that is shorter than the magic number which its name promises is
+// file too short to have any, but a name that promises a packed one, is
 // truncated, not plain.
 func chooseCompression(head []byte, named, forced Compression) (Compression, error) {
 	found := sniffCompression(head)
-	if found == None && named != "" && len(head) < 4 &&
-		(bytes.HasPrefix(gzipMagic, head) || bytes.HasPrefix(zstdMagic, head)) {
+	if found == None && named != "" && len(head) < len(zstdMagic) {
 		found = named
 	}
 	switch forced {
@@ -67,7 +66,7 @@ func chooseCompression(head []byte, named, forced Compression) (Compression, err
 	case None:
 		return "", fmt.Errorf("compression: none was asked for, but the file is %s; leave the setting out", found)
 	case Gzip, Zstd:
-		if len(head) < 4 && found == None {
+		if found == None && len(head) < len(zstdMagic) {
 			return forced, nil
 		}
 		return "", fmt.Errorf("compression: %s was asked for, but the file does not start like one; leave the setting out", forced)

@@ -35,6 +35,17 @@ type parquetSource struct {
 	in *input
 }
 
+// next looks at the end whether the file is still the one that was opened.
+func (s parquetSource) next() (*Chunk, error) {
+	c, err := s.formatReader.next()
+	if err == io.EOF && s.in.temp == nil {
+		if changed := s.in.changed(s.in.size); changed != nil {
+			return nil, s.in.wrap(changed)
+		}
+	}
+	return c, err
+}
+
 func (s parquetSource) close() error {
 	err := s.formatReader.close()
 	if closed := s.in.close(); err == nil {

@@ -148,6 +148,9 @@ func (t *textSource) seek(p Pos) error {
 	if p.Offset < t.first.Offset || p.Line < t.first.Line {
 		return fmt.Errorf("%s: position %v is before the first record, %v", t.in.name, p, t.first)
 	}
+	if p == t.pos && (t.err == nil || t.err == io.EOF) {
+		return nil // it is there, also when it is a stream that cannot go back
+	}
 	t.n, t.err = 0, nil
 	if err := t.in.seek(p.Offset, p.Offset > t.first.Offset, t.nl); err != nil {
 		t.err = err
