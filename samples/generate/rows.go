@@ -86,7 +86,7 @@ func badEverywhere(date time.Time) []row {
 	return []row{
 		like(date, 1, func(r *row) { r.account, r.bad = "", "required" }),
 		like(date, 2, func(r *row) { r.account, r.bad = " acme", "code" }),
-		like(date, 3, func(r *row) { r.meter, r.bad = fmt.Sprintf("%081d", 7), "code" }),
+		like(date, 3, func(r *row) { r.meter, r.bad = fmt.Sprintf("%081d", 7), "length" }),
 		like(date, 4, func(r *row) { r.requests, r.bad = "", "required" }),
 		like(date, 5, func(r *row) { r.id, r.bad = "", "uid" }),
 	}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// app is the program with its surroundings, so that a test, and the demo, can
+// be a terminal, an environment and a clock.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	env            func(string) (string, bool)
+	now            func() time.Time
+
+	command []string // as typed, for the resume command
+
+	verbose   int
+	quiet     bool
+	logFormat string
+	log       *slog.Logger
+}
+
+// run is the whole program.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: os.LookupEnv, now: time.Now}
+	return a.run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
+	a.log = slog.New(slog.DiscardHandler)
+	a.command = append([]string{"m3import"}, args...)
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	err := root.ExecuteContext(ctx)
+	code := exitCode(ctx, err)
+	a.printError(err)
+	return code
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "m3import",
+		Short: "Put usage files into the m3ter billing platform, every row once",
+		Long: `m3import reads CSV, NDJSON and Parquet usage files, makes measurements of
+their rows by a mapping, and puts every one into m3ter exactly once. It
+remembers what is done: the same command again goes on where the last one
+stopped, and sends nothing when all is done.
+
+See it work, without an account:   m3import demo`,
+		Example: `  m3import check -m mapping.yaml 'usage/**/*.csv.gz'    # everything but sending
+  m3import run   -m mapping.yaml 'usage/**/*.csv.gz'    # import; again: resume
+  m3import status                                       # where imports stand`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.flagsFromEnv(cmd.Flags()); err != nil {
+				return err
+			}
+			return a.setLogger()
+		},
+	}
+	root.CompletionOptions.HiddenDefaultCmd = false
+	flags := root.PersistentFlags()
+	flags.CountVarP(&a.verbose, "verbose", "v", "log more to stderr: -v what is done, -vv every request")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print nothing but errors")
+	flags.StringVar(&a.logFormat, "log-format", "text", "how log lines look: text or json")
+	root.AddCommand(a.runCommand(), a.checkCommand(), a.previewCommand(), a.statusCommand(),
+		a.sandboxCommand(), a.demoCommand(), a.versionCommand())
+	return root
+}
+
+// flagsFromEnv sets each flag that was not given from M3IMPORT_<FLAG>.
+func (a *app) flagsFromEnv(flags *pflag.FlagSet) error {
+	var errs []error
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Name == "help" {
+			return
+		}
+		name := "M3IMPORT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if text, ok := a.env(name); ok {
+			if err := flags.Set(f.Name, text); err != nil {
+				errs = append(errs, errors.New(name+": "+err.Error()))
+			}
+		}
+	})
+	return errors.Join(errs...)
+}
+
+func (a *app) setLogger() error {
+	level := slog.LevelWarn
+	switch {
+	case a.verbose == 1:
+		level = slog.LevelInfo
+	case a.verbose > 1:
+		level = slog.LevelDebug
+	}
+	opt := &slog.HandlerOptions{Level: level}
+	switch a.logFormat {
+	case "text":
+		a.log = slog.New(slog.NewTextHandler(a.stderr, opt))
+	case "json":
+		a.log = slog.New(slog.NewJSONHandler(a.stderr, opt))
+	default:
+		return coded(exitUsage, errors.New("--log-format "+a.logFormat+": there is text and json"), "")
+	}
+	return nil
+}
+
+func (a *app) getenv(name string) string {
+	text, _ := a.env(name)
+	return text
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/pipeline"
+	"github.com/m3import/m3import/uploader"
+)
+
+type checkFlags struct {
+	inputFlags
+	online     bool
+	json       bool
+	rateLimit  string
+	batchSize  int
+	batchBytes int
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	var f checkFlags
+	cmd := &cobra.Command{
+		Use:   "check [-m mapping.yaml] SOURCE…",
+		Short: "Do everything but send, over every row",
+		Long: `Read and map every row of the sources, send nothing, and tell what an import
+would do: how many rows are good, rejected and filtered, and why; the exact
+total of each meter and field; uids that repeat over the whole input, which the
+platform would silently ignore; how many requests it takes and how long they
+take at the platform's limits. "m3import run --dry-run" is the same.
+
+With --online it first proves the credentials and the organization, by a token
+and a look at the organization's configuration; then sources may be left out.
+
+` + exitCodeHelp,
+		Example: `  m3import check -m mapping.yaml 'usage/**/*.csv'
+  m3import check --online`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && !f.online {
+				return coded(exitUsage, errors.New("no source given"), "name files, globs or directories; or --online to check the credentials only")
+			}
+			return a.check(cmd.Context(), &f, args)
+		},
+	}
+	flags := cmd.Flags()
+	f.register(flags)
+	flags.BoolVar(&f.online, "online", false, "prove credentials and organization first")
+	flags.BoolVar(&f.json, "json", false, "print the result as JSON")
+	flags.StringVar(&f.rateLimit, "rate-limit", "5000/5m,50/s", "requests in rolling windows, or none: for the time it would take")
+	flags.IntVar(&f.batchSize, "batch-size", uploader.MaxItems, "most measurements in a request")
+	flags.IntVar(&f.batchBytes, "batch-bytes", uploader.MaxBytes, "most bytes in a request body")
+	return cmd
+}
+
+func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
+	if f.online {
+		if err := a.checkOnline(ctx, f); err != nil || len(args) == 0 {
+			return err
+		}
+	}
+	rate, err := uploader.ParseRate(f.rateLimit)
+	if err != nil {
+		return coded(exitUsage, fmt.Errorf("--rate-limit: %w", err), "")
+	}
+	paths, err := f.sources(args)
+	if err != nil {
+		return err
+	}
+	mapping, err := f.load()
+	if err != nil {
+		return err
+	}
+	audit := new(pipeline.Audit)
+	defer audit.Close()
+	im := &pipeline.Import{
+		Mapping: mapping, Reader: f.reader(), Stdin: a.stdin, Submit: audit, Journal: pipeline.Forget{},
+		Limits: uploader.Limits{Items: f.batchSize, Bytes: f.batchBytes}, Uploads: 1, Now: a.now,
+	}
+	for _, path := range paths {
+		size := int64(-1)
+		if info, err := os.Stat(path); err == nil {
+			size = info.Size()
+		}
+		im.Sources = append(im.Sources, checkpoint.Source{Path: path, Print: checkpoint.Print{Size: size}})
+	}
+	var shown []pipeline.Reject
+	im.OnReject = func(r pipeline.Reject) {
+		if len(shown) < maxRejectsShown {
+			shown = append(shown, r)
+		}
+	}
+	if err := im.Run(ctx); err != nil {
+		return err
+	}
+	rep, err := newCheckReport(im, audit, rate, shown)
+	if err != nil {
+		return err
+	}
+	if err := a.printCheck(f, rep); err != nil {
+		return err
+	}
+	n := im.Mark.Counts
+	switch {
+	case !n.Sums():
+		return errSums
+	case n.Rejected > 0:
+		return coded(exitRejects, fmt.Errorf("%w: %s of %s", errRejects, grouped(n.Rejected), grouped(n.Read)), "")
+	}
+	return nil
+}
+
+// checkOnline proves that the credentials work and the organization is there.
+func (a *app) checkOnline(ctx context.Context, f *checkFlags) error {
+	client, cfg, err := a.client(&runFlags{rateLimit: f.rateLimit, uploads: 1, timeout: time.Minute, retryFor: 30 * time.Second})
+	if err != nil {
+		return err
+	}
+	org, err := client.Organization(ctx)
+	if err != nil {
+		return err
+	}
+	if !a.quiet && !f.json {
+		fmt.Fprintf(a.stdout, "credentials work for organization %s at %s (time zone %s, currency %s)\n\n",
+			cfg.OrgID, cfg.BaseURL, org.Timezone, org.Currency)
+	}
+	return nil
+}
+
+// checkReport is what `check` found.
+type checkReport struct {
+	MessageType string             `json:"message_type"` // "check"
+	Rows        checkpoint.Counts  `json:"rows"`
+	Sources     int                `json:"sources"`
+	Rejects     map[string]int64   `json:"rejects_by_code"`
+	FirstReject []string           `json:"first_rejects"`
+	Totals      []checkpoint.Total `json:"totals"`
+	Repeats     pipeline.Repeats   `json:"repeated_uids"`
+	Requests    int64              `json:"requests"`
+	Bytes       int64              `json:"bytes"`
+	Seconds     float64            `json:"seconds_at_the_limits"`
+}
+
+func newCheckReport(im *pipeline.Import, audit *pipeline.Audit, rate []uploader.Window, shown []pipeline.Reject) (*checkReport, error) {
+	repeats, err := audit.Repeats(maxRejectsShown)
+	if err != nil {
+		return nil, err
+	}
+	r := &checkReport{
+		MessageType: "check", Rows: im.Mark.Counts, Sources: len(im.Sources),
+		Rejects: im.Mark.RejectCodes, Totals: im.Mark.Totals, Repeats: repeats,
+		Requests: audit.Requests, Bytes: audit.Bytes, Seconds: uploader.TimeFor(rate, audit.Requests).Seconds(),
+	}
+	for _, s := range shown {
+		r.FirstReject = append(r.FirstReject, rejectText(s))
+	}
+	return r, nil
+}
+
+func (a *app) printCheck(f *checkFlags, r *checkReport) error {
+	if a.quiet {
+		return nil
+	}
+	if f.json {
+		enc := json.NewEncoder(a.stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r)
+	}
+	p := &printer{w: a.stdout}
+	p.linef("check of %s; nothing was sent\n", plural(int64(r.Sources), "source"))
+	p.linef("  rows read     %12s", grouped(r.Rows.Read))
+	p.linef("  good          %12s   %s", grouped(r.Rows.Accepted), plural(r.Rows.Measurements, "measurement"))
+	p.linef("  rejected      %12s", grouped(r.Rows.Rejected))
+	p.linef("  filtered out  %12s\n", grouped(r.Rows.Filtered))
+	for _, text := range r.FirstReject {
+		p.linef("  rejected: %s", text)
+	}
+	if len(r.FirstReject) > 0 {
+		p.line()
+	}
+	p.rejects(r.Rejects)
+	p.totals(r.Totals)
+	p.repeats(r.Repeats)
+	p.remarks(r.Rows)
+	p.linef("  sending takes %s with %s, %s at the rate limits", plural(r.Requests, "request"), bytesText(r.Bytes),
+		durationText(time.Duration(r.Seconds*float64(time.Second))))
+	return p.err
+}
+
+// repeats warns of uids that stand more than once in the input.
+func (p *printer) repeats(r pipeline.Repeats) {
+	if r.Same+r.Other == 0 {
+		return
+	}
+	p.linef("  WARNING: %s would be silently ignored by the platform, as an earlier one has their uid:", plural(r.Same+r.Other, "measurement"))
+	p.linef("    %s with the same content (a true repeat, or real usage that the uid rule does not tell apart)", grouped(r.Same))
+	p.linef("    %s with other content (the uid rule is wrong: money is lost)", grouped(r.Other))
+	for _, one := range r.First {
+		kind := "other content"
+		if one.Same {
+			kind = "same content"
+		}
+		p.linef("    measurement %s has the uid of measurement %s, %s", grouped(one.Measurement), grouped(one.Earlier), kind)
+	}
+	p.linef("    see docs/uid.md\n")
+}

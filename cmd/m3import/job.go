@@ -1,0 +1,194 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/mapper"
+)
+
+// job is what an import is about: what must be the same when it goes on.
+type job struct {
+	args        []string // as typed, made absolute
+	paths       []string
+	orgID       string
+	endpoint    string
+	mappingFile string
+	mapping     *mapper.Mapping
+	mappingHash string
+	verifyFull  bool
+	force       bool // send sources that were imported before, too
+}
+
+// stateDir is where the job's state is kept when nothing else was said: one
+// directory for each set of sources, so that the same command finds it again
+// and so does one with another mapping or organization, which must be told of
+// the unfinished import and not silently begin beside it.
+func (j *job) stateDir(root string) string {
+	sum := sha256.Sum256([]byte(strings.Join(j.args, "\x00")))
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		}
+		return -1
+	}, strings.TrimSuffix(filepath.Base(j.args[0]), filepath.Ext(j.args[0])))
+	if name == "" {
+		name = "import"
+	}
+	return filepath.Join(root, fmt.Sprintf("%.40s-%s", name, hex.EncodeToString(sum[:4])))
+}
+
+// absolute makes arguments mean the same from every working directory.
+func absolute(args []string) ([]string, error) {
+	out := make([]string, len(args))
+	for i, arg := range args {
+		if arg == "-" {
+			out[i] = arg
+			continue
+		}
+		abs, err := filepath.Abs(arg)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = abs
+	}
+	return out, nil
+}
+
+// fingerprint takes the print of a source as it is now.
+func (j *job) fingerprint(path string) (checkpoint.Source, error) {
+	if path == "-" {
+		return checkpoint.Source{Path: "-", Print: checkpoint.Print{Size: -1}}, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return checkpoint.Source{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return checkpoint.Source{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return checkpoint.Source{}, fmt.Errorf("%s: not a regular file: pipe it into standard input instead (m3import run … - < %s)", path, path)
+	}
+	p, err := checkpoint.Fingerprint(f, info, j.verifyFull)
+	if err != nil {
+		return checkpoint.Source{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return checkpoint.Source{Path: path, Print: p}, nil
+}
+
+// newPlan is the plan of a new import: the sources that no earlier import of
+// this state directory has finished. It is empty when there is nothing new.
+func (j *job) newPlan(a *app, journal *checkpoint.Journal) (checkpoint.Plan, error) {
+	now := a.now().UTC()
+	plan := checkpoint.Plan{
+		Version: checkpoint.Version, Started: now, Command: a.command,
+		OrgID: j.orgID, Endpoint: j.endpoint,
+		MappingFile: j.mappingFile, MappingHash: j.mappingHash, UIDVersion: mapper.UIDVersion,
+	}
+	for _, path := range j.paths {
+		src, err := j.fingerprint(path)
+		if err != nil {
+			return plan, err
+		}
+		if path != "-" && !j.force {
+			if _, done, err := journal.Imported(j.orgID, j.endpoint, j.mappingHash, src.Print); err != nil {
+				return plan, err
+			} else if done {
+				plan.Skipped++
+				continue
+			}
+		}
+		plan.Sources = append(plan.Sources, src)
+	}
+	return plan, nil
+}
+
+// errChanged is what differences wraps: an unfinished import may not go on as
+// if nothing had changed.
+var errChanged = errors.New("the unfinished import cannot go on")
+
+// resumable checks that nothing changed under an unfinished import that would
+// change what is sent, or to whom.
+func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) error {
+	var diffs []string
+	differs := func(what, was, is string) {
+		if was != is {
+			diffs = append(diffs, fmt.Sprintf("%s was %s, now it is %s", what, was, is))
+		}
+	}
+	differs("the organization", plan.OrgID, j.orgID)
+	differs("the endpoint", plan.Endpoint, j.endpoint)
+	differs("the uid version", fmt.Sprint(plan.UIDVersion), fmt.Sprint(mapper.UIDVersion))
+	if plan.MappingHash != j.mappingHash {
+		diffs = append(diffs, fmt.Sprintf("the mapping has another meaning (%s was %.12s, %s is %.12s)",
+			orNone(plan.MappingFile), plan.MappingHash, orNone(j.mappingFile), j.mappingHash))
+	}
+	for i, src := range plan.Sources {
+		if i < mark.Position.Source {
+			continue // settled to its last row: what became of the file since is no matter
+		}
+		if src.Path == "-" {
+			return fmt.Errorf("%w: it read standard input, which cannot be read again from row %d on", errChanged, mark.Position.Record+1)
+		}
+		now, err := j.fingerprintLike(src)
+		if err != nil {
+			diffs = append(diffs, err.Error())
+		} else if d := src.Diff(now.Print); d != "" {
+			diffs = append(diffs, fmt.Sprintf("%s changed: %s", src.Path, d))
+		}
+		if len(diffs) >= 10 {
+			break
+		}
+	}
+	if len(diffs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", errChanged, strings.Join(diffs, "; "))
+}
+
+// fingerprintLike takes the print of src with all that src's own print holds.
+func (j *job) fingerprintLike(src checkpoint.Source) (checkpoint.Source, error) {
+	full := *j
+	full.verifyFull = j.verifyFull || src.Full != ""
+	return full.fingerprint(src.Path)
+}
+
+func orNone(path string) string {
+	if path == "" {
+		return "no mapping file"
+	}
+	return filepath.Base(path)
+}
+
+// resumeCommand is what to type to go on: the command as it was typed.
+func resumeCommand(words []string) string {
+	return strings.Join(slices.Collect(func(yield func(string) bool) {
+		for _, w := range words {
+			if !yield(shellQuote(w)) {
+				return
+			}
+		}
+	}), " ")
+}
+
+// shellQuote quotes a word for a POSIX shell when it needs it.
+func shellQuote(w string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=:,@%+", r)
+	}
+	if w != "" && !strings.ContainsFunc(w, func(r rune) bool { return !plain(r) }) {
+		return w
+	}
+	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/m3import/m3import/pipeline"
+	"github.com/m3import/m3import/uploader"
+)
+
+// progress shows how an import goes until done is closed. It shows rows that
+// are acknowledged and durable, never rows that are only read.
+type progress struct {
+	mode     string        // auto, plain, json or none
+	interval time.Duration // between the lines of plain and json
+}
+
+// watch starts showing; the returned func ends it and waits for the last line.
+func (a *app) watch(p progress, im *pipeline.Import, stats func() uploader.Stats) (end func()) {
+	mode := p.mode
+	if a.quiet {
+		mode = "none"
+	}
+	if mode == "auto" {
+		mode = "plain"
+		if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			mode = "bar"
+		}
+	}
+	if mode == "none" {
+		return func() {}
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	v := &view{im: im, stats: stats, w: a.stderr, start: a.now(), now: a.now, first: im.Status()}
+	go func() {
+		defer close(stopped)
+		if mode == "bar" {
+			v.bar(stop)
+		} else {
+			v.lines(stop, p.interval, mode == "json")
+		}
+	}()
+	return func() { close(stop); <-stopped }
+}
+
+// view is one showing of an import.
+type view struct {
+	im    *pipeline.Import
+	stats func() uploader.Stats
+	w     io.Writer
+	now   func() time.Time
+	start time.Time
+	first pipeline.Status
+}
+
+// line is the progress as one JSON object.
+type progressLine struct {
+	Type         string  `json:"message_type"`
+	Seconds      float64 `json:"seconds_elapsed"`
+	Rows         int64   `json:"rows"`
+	Accepted     int64   `json:"accepted"`
+	Rejected     int64   `json:"rejected"`
+	Filtered     int64   `json:"filtered"`
+	RowsPerSec   float64 `json:"rows_per_second"`
+	BytesDone    int64   `json:"bytes_done"`
+	BytesTotal   int64   `json:"bytes_total"`
+	SecondsLeft  float64 `json:"seconds_remaining,omitempty"`
+	Source       string  `json:"source"`
+	Requests     int64   `json:"requests"`
+	Retries      int64   `json:"retries"`
+	BatchesInAir int     `json:"batches_in_flight"`
+}
+
+func (v *view) line() progressLine {
+	s, st := v.im.Status(), v.stats()
+	elapsed := v.now().Sub(v.start).Seconds()
+	l := progressLine{
+		Type: "progress", Seconds: elapsed,
+		Rows: s.Counts.Read, Accepted: s.Counts.Accepted, Rejected: s.Counts.Rejected, Filtered: s.Counts.Filtered,
+		BytesDone: s.BytesDone, BytesTotal: s.BytesTotal, Requests: st.Requests, Retries: st.Retries, BatchesInAir: s.InFlight,
+	}
+	if s.Source < len(v.im.Sources) {
+		l.Source = filepath.Base(v.im.Sources[s.Source].Path)
+	}
+	if elapsed > 0 {
+		l.RowsPerSec = float64(s.ThisRun.Read) / elapsed
+	}
+	// An estimate out of the first moments is worse than none.
+	if moved := s.BytesDone - v.first.BytesDone; moved > 0 && elapsed > 3 && s.BytesTotal > s.BytesDone {
+		l.SecondsLeft = elapsed / float64(moved) * float64(s.BytesTotal-s.BytesDone)
+	}
+	return l
+}
+
+// lines writes one line each interval, for logs and for programs.
+func (v *view) lines(stop <-chan struct{}, interval time.Duration, asJSON bool) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			if asJSON {
+				v.json(v.line())
+			}
+			return
+		case <-tick.C:
+			l := v.line()
+			if asJSON {
+				v.json(l)
+				continue
+			}
+			fmt.Fprintf(v.w, "m3import: %s rows (%s rejected), %.0f rows/s%s%s\n",
+				grouped(l.Rows), grouped(l.Rejected), l.RowsPerSec, percent(l), left(l))
+		}
+	}
+}
+
+func (v *view) json(l progressLine) {
+	if b, err := json.Marshal(l); err == nil {
+		fmt.Fprintf(v.w, "%s\n", b)
+	}
+}
+
+// bar draws on a terminal until stop.
+func (v *view) bar(stop <-chan struct{}) {
+	total := v.first.BytesTotal
+	bar := progressbar.NewOptions64(max(total, -1),
+		progressbar.OptionSetWriter(v.w), progressbar.OptionSetWidth(24), progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionThrottle(50*time.Millisecond), progressbar.OptionSetTheme(progressbar.ThemeASCII))
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			bar.Clear()
+			return
+		case <-tick.C:
+			l := v.line()
+			bar.Describe(fmt.Sprintf("%s rows, %s rejected, %.0f rows/s%s", grouped(l.Rows), grouped(l.Rejected), l.RowsPerSec, left(l)))
+			bar.Set64(l.BytesDone)
+		}
+	}
+}
+
+func percent(l progressLine) string {
+	if l.BytesTotal <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %.1f %%", 100*float64(l.BytesDone)/float64(l.BytesTotal))
+}
+
+func left(l progressLine) string {
+	if l.SecondsLeft == 0 {
+		return ""
+	}
+	return ", " + durationText(time.Duration(l.SecondsLeft*float64(time.Second))) + " left"
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/uploader"
+)
+
+// report is the account of an import: report.json, and what is printed.
+type report struct {
+	MessageType string             `json:"message_type"` // "report"
+	Import      string             `json:"import"`
+	Version     string             `json:"m3import_version"`
+	UIDVersion  int                `json:"uid_version"`
+	Org         string             `json:"organization"`
+	Endpoint    string             `json:"endpoint"`
+	Mapping     string             `json:"mapping,omitempty"`
+	MappingHash string             `json:"mapping_hash"`
+	Command     []string           `json:"command"`
+	Started     time.Time          `json:"started"` // of this run
+	Ended       time.Time          `json:"ended"`
+	Seconds     float64            `json:"seconds"`
+	Runs        int                `json:"runs"`     // that worked on this import so far
+	Finished    bool               `json:"finished"` // the whole input is settled
+	ExitCode    int                `json:"exit_code"`
+	Error       string             `json:"error,omitempty"`
+	Rows        checkpoint.Counts  `json:"rows"` // of the whole import
+	ThisRun     int64              `json:"rows_this_run"`
+	Sources     []sourceReport     `json:"sources"`
+	Skipped     int                `json:"sources_imported_before"`
+	Rejects     map[string]int64   `json:"rejects_by_code"`
+	RejectsFile string             `json:"rejects_file,omitempty"`
+	Totals      []checkpoint.Total `json:"totals"`
+	Requests    uploader.Stats     `json:"requests"` // of this run
+	State       string             `json:"state"`
+	runTime     time.Duration
+}
+
+// sourceReport is what one source came to.
+type sourceReport struct {
+	Path string `json:"source"`
+	checkpoint.Counts
+	Done bool `json:"done"`
+}
+
+func newReport(plan checkpoint.Plan, mark checkpoint.Mark, before checkpoint.Counts, stats uploader.Stats, start, end time.Time, j *checkpoint.Journal) *report {
+	took := elapsed(start, end)
+	r := &report{
+		MessageType: "report", Import: plan.ID, Version: version(), UIDVersion: plan.UIDVersion,
+		Org: plan.OrgID, Endpoint: plan.Endpoint, Mapping: plan.MappingFile, MappingHash: plan.MappingHash,
+		Command: plan.Command, Started: start.UTC(), Ended: end.UTC(), Seconds: took.Seconds(),
+		Runs: mark.Runs, Finished: mark.Position.Source >= len(plan.Sources),
+		Rows: mark.Counts, ThisRun: mark.Counts.Read - before.Read,
+		Skipped: plan.Skipped, Rejects: mark.RejectCodes, RejectsFile: j.RejectsPath(),
+		Totals: mark.Totals, Requests: stats, State: j.Dir(), runTime: took,
+	}
+	r.Sources = sourceReports(plan, mark, j)
+	if mark.Counts.Rejected == 0 {
+		r.RejectsFile = ""
+	}
+	return r
+}
+
+// sourceReports are the sources that were begun, from the lines that finished
+// ones left and the mark.
+func sourceReports(plan checkpoint.Plan, mark checkpoint.Mark, j *checkpoint.Journal) []sourceReport {
+	var list []sourceReport
+	if f, err := os.Open(filepath.Join(filepath.Dir(j.RejectsPath()), "sources.ndjson")); err == nil {
+		defer f.Close()
+		dec := json.NewDecoder(f)
+		for s := (sourceReport{Done: true}); dec.Decode(&s) == nil; s = (sourceReport{Done: true}) {
+			list = append(list, s)
+		}
+	}
+	if i := mark.Position.Source; i < len(plan.Sources) && mark.Current.Read > 0 {
+		list = append(list, sourceReport{Path: plan.Sources[i].Path, Counts: mark.Current})
+	}
+	return list
+}
+
+// JSON is the report as it stands in report.json, with a line end.
+func (r *report) JSON() ([]byte, error) {
+	b, err := json.MarshalIndent(r, "", "  ")
+	return append(b, '\n'), err
+}
+
+// print writes the account that a person reads at the end of a run.
+func (r *report) print(w io.Writer) error {
+	p := &printer{w: w}
+	head := "import " + r.Import
+	switch {
+	case !r.Finished:
+		head += ", not finished"
+	case r.Runs > 1:
+		head += fmt.Sprintf(", finished in %d runs", r.Runs)
+	}
+	p.linef("%s\n", head)
+
+	p.linef("  rows read     %12s", grouped(r.Rows.Read))
+	p.linef("  accepted      %12s   %s", grouped(r.Rows.Accepted), plural(r.Rows.Measurements, "measurement"))
+	p.linef("  rejected      %12s   %s", grouped(r.Rows.Rejected), r.RejectsFile)
+	p.linef("  filtered out  %12s", grouped(r.Rows.Filtered))
+	p.line()
+	p.sources(r.Sources, r.Skipped)
+	p.rejects(r.Rejects)
+	p.totals(r.Totals)
+	p.remarks(r.Rows)
+	s := r.Requests
+	p.linef("  this run: %s in %s (%s rows/s), %s, %s, %s",
+		plural(r.ThisRun, "row"), durationText(r.runTime), grouped(int64(float64(r.ThisRun)/r.runTime.Seconds())),
+		plural(s.Requests, "request"), plural(s.Retries, "retry"), bytesText(s.BytesSent))
+	return p.err
+}
+
+// printer writes lines and keeps the first error.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) linef(format string, args ...any) {
+	if _, err := fmt.Fprintf(p.w, format+"\n", args...); p.err == nil {
+		p.err = err
+	}
+}
+
+func (p *printer) line() { p.linef("") }
+
+// maxListed is how many sources or totals are printed; report.json has all.
+const maxListed = 20
+
+func (p *printer) sources(list []sourceReport, skipped int) {
+	if len(list) > 1 {
+		var rows [][]string
+		list, prefix := list[:min(len(list), maxListed)], commonFolder(list)
+		for _, s := range list {
+			rows = append(rows, []string{strings.TrimPrefix(s.Path, prefix), grouped(s.Read), grouped(s.Accepted), grouped(s.Rejected), grouped(s.Filtered)})
+		}
+		table(p.w, "  ", []column{{"source", false}, {"read", true}, {"accepted", true}, {"rejected", true}, {"filtered", true}}, rows)
+		p.more(len(list), "source")
+	}
+	if skipped > 0 {
+		p.linef("  %s imported before, not sent again\n", plural(int64(skipped), "source"))
+	}
+}
+
+// commonFolder is the folder that all sources are in, with its last separator.
+func commonFolder(list []sourceReport) string {
+	folder := filepath.Dir(list[0].Path) + string(filepath.Separator)
+	for _, s := range list {
+		for !strings.HasPrefix(s.Path, folder) {
+			folder = strings.TrimSuffix(folder, filepath.Base(folder)+string(filepath.Separator))
+		}
+	}
+	return folder
+}
+
+// more says how much of a list was not printed, and ends the table.
+func (p *printer) more(n int, noun string) {
+	if n > maxListed {
+		p.linef("  … and %s more in report.json", plural(int64(n-maxListed), noun))
+	}
+	p.line()
+}
+
+func (p *printer) rejects(codes map[string]int64) {
+	if len(codes) == 0 {
+		return
+	}
+	var rows [][]string
+	for _, code := range slices.SortedFunc(maps.Keys(codes), func(a, b string) int {
+		return cmp.Or(cmp.Compare(codes[b], codes[a]), cmp.Compare(a, b))
+	}) {
+		rows = append(rows, []string{code, grouped(codes[code])})
+	}
+	table(p.w, "  ", []column{{"rejected for", false}, {"rows", true}}, rows)
+	p.line()
+}
+
+func (p *printer) totals(totals []checkpoint.Total) {
+	if len(totals) == 0 {
+		return
+	}
+	var rows [][]string
+	for _, t := range totals[:min(len(totals), maxListed)] {
+		rows = append(rows, []string{t.Meter, t.Category + "." + t.Field, t.Sum, grouped(t.Count)})
+	}
+	table(p.w, "  ", []column{{"meter", false}, {"field", false}, {"exact sum", true}, {"values", true}}, rows)
+	p.more(len(totals), "total")
+}
+
+// remarks are what a person should know about rows that were accepted.
+func (p *printer) remarks(n checkpoint.Counts) {
+	for _, m := range []struct {
+		n    int64
+		text string
+	}{
+		{n.TimesTruncated, "times were cut to milliseconds, which is what the platform keeps"},
+		{n.NumbersInexact, "numbers have digits that a double cannot hold: they are sent whole, the platform will round them"},
+		{n.TimesAncient, "times are before the year 2000: is the format of ts right?"},
+	} {
+		if m.n > 0 {
+			p.linef("  note: %s %s", grouped(m.n), m.text)
+		}
+	}
+}

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/mapper"
+	"github.com/m3import/m3import/pipeline"
+	"github.com/m3import/m3import/reader"
+	"github.com/m3import/m3import/uploader"
+)
+
+// inputFlags are what every command that reads sources takes.
+type inputFlags struct {
+	mapping     string
+	format      string
+	compression string
+	chunkBytes  int
+	maxRecord   int
+	ifNoInput   string
+}
+
+func (f *inputFlags) register(flags *pflag.FlagSet) {
+	flags.StringVarP(&f.mapping, "mapping", "m", "", "the mapping `file` (none is needed for the Console's CSV template and for NDJSON measurements)")
+	flags.StringVar(&f.format, "format", "", "csv, ndjson or parquet (default: from the content)")
+	flags.StringVar(&f.compression, "compression", "", "none, gzip or zstd (default: from the content)")
+	flags.IntVar(&f.chunkBytes, "chunk-bytes", 0, "size of the pieces that text is parsed in (default 256 KiB)")
+	flags.IntVar(&f.maxRecord, "max-record-bytes", 0, "the longest row accepted; a longer one is a reject (default 1 MiB)")
+	flags.StringVar(&f.ifNoInput, "if-no-input", "fail", "what to do when no source matches: fail (exit 9) or ok")
+}
+
+func (f *inputFlags) reader() reader.Options {
+	return reader.Options{
+		Format: reader.Format(f.format), Compression: reader.Compression(f.compression),
+		ChunkBytes: f.chunkBytes, MaxRecordBytes: f.maxRecord,
+	}
+}
+
+// load reads and parses the mapping; none gives nil.
+func (f *inputFlags) load() (*mapper.Mapping, error) {
+	if f.mapping == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(f.mapping)
+	if err != nil {
+		return nil, coded(exitUsage, err, "")
+	}
+	m, err := mapper.Parse(text)
+	if err != nil {
+		return nil, coded(exitUsage, fmt.Errorf("%s: %w", f.mapping, err), "every key is explained in docs/mapping.md")
+	}
+	return m, nil
+}
+
+// sources finds the sources; none at all when that is fine.
+func (f *inputFlags) sources(args []string) ([]string, error) {
+	if f.ifNoInput != "ok" && f.ifNoInput != "fail" {
+		return nil, coded(exitUsage, fmt.Errorf("--if-no-input %s: there is ok and fail", f.ifNoInput), "")
+	}
+	paths, err := findSources(args)
+	if c, ok := errors.AsType[*codedError](err); ok && c.code == exitNoInput && f.ifNoInput == "ok" {
+		return nil, nil
+	}
+	return paths, err
+}
+
+// runFlags are what `run` takes besides.
+type runFlags struct {
+	inputFlags
+	state        string
+	verify       string
+	restart      bool
+	force        bool
+	dryRun       bool
+	allowRejects bool
+	rateLimit    string
+	uploads      int
+	batchSize    int
+	batchBytes   int
+	retryFor     time.Duration
+	timeout      time.Duration
+	drain        time.Duration
+	json         bool
+	progress     progress
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [-m mapping.yaml] SOURCE…",
+		Short: "Import sources; the same command again resumes",
+		Long: `Import every row of the sources into m3ter, once. Sources are files, quoted
+globs (with **), directories, or "-" for standard input, which can be imported
+but not resumed.
+
+The same command again goes on where the last one stopped, whatever stopped it.
+When all is done it sends nothing and exits 0. Rows that cannot be imported go
+to rejects.ndjson in the state directory, with the reason; that file can be
+mended and imported under the same mapping.
+
+Credentials come from the environment, never from flags:
+  M3TER_API_KEY, M3TER_API_SECRET   a service user's access key (or M3TER_API_TOKEN)
+  M3TER_ORG_ID                      the organization: its id, or the Console's URL
+  M3TER_API_SECRET_FILE, …          a file that holds the secret instead
+  M3TER_BASE_URL, M3TER_INGEST_URL  other endpoints, such as the local sandbox
+Every flag can be set as M3IMPORT_<FLAG>, too: M3IMPORT_RATE_LIMIT=none.
+
+` + exitCodeHelp,
+		Example: `  export M3TER_API_KEY=… M3TER_API_SECRET=… M3TER_ORG_ID=…
+  m3import run -m mapping.yaml usage-2026-01.csv.gz
+  m3import run -m mapping.yaml 'usage/2025-*/**/*.parquet' --progress plain
+  zcat usage.csv.gz | m3import run -m mapping.yaml -`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.dryRun {
+				return a.check(cmd.Context(), &checkFlags{inputFlags: f.inputFlags, json: f.json, rateLimit: f.rateLimit, batchSize: f.batchSize, batchBytes: f.batchBytes}, args)
+			}
+			return a.imports(cmd.Context(), &f, args)
+		},
+	}
+	flags := cmd.Flags()
+	f.register(flags)
+	flags.StringVar(&f.state, "state", "", "the state `directory` of this import (default: one for each set of sources, below the user's state directory)")
+	flags.StringVar(&f.verify, "verify", "quick", "how a source is compared with what it was: quick (size, times, first and last 64 KiB) or full (every byte)")
+	flags.BoolVar(&f.restart, "restart", false, "give the unfinished import up and begin anew, with the same uids")
+	flags.BoolVar(&f.force, "force", false, "import sources again that were imported before, with the same uids")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but send: the same as m3import check")
+	flags.BoolVar(&f.allowRejects, "allow-rejects", false, "exit 0 although rows were rejected")
+	flags.StringVar(&f.rateLimit, "rate-limit", "5000/5m,50/s", "requests in rolling windows, or none")
+	flags.IntVar(&f.uploads, "workers", pipeline.DefaultUploads, "requests in the air at once")
+	flags.IntVar(&f.batchSize, "batch-size", uploader.MaxItems, "most measurements in a request")
+	flags.IntVar(&f.batchBytes, "batch-bytes", uploader.MaxBytes, "most bytes in a request body")
+	flags.DurationVar(&f.retryFor, "retry-for", 15*time.Minute, "how long to try on when nothing gets through, before exit 5")
+	flags.DurationVar(&f.timeout, "request-timeout", time.Minute, "how long one request may take")
+	flags.DurationVar(&f.drain, "shutdown-timeout", pipeline.DefaultDrain, "how long requests in the air may take to land after Ctrl-C")
+	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
+	flags.StringVar(&f.progress.mode, "progress", "auto", "auto (a bar on a terminal, lines otherwise), plain, json or none")
+	flags.DurationVar(&f.progress.interval, "progress-interval", time.Minute, "how often a line of progress is written")
+	return cmd
+}
+
+func (f *runFlags) validate() error {
+	switch {
+	case f.verify != "quick" && f.verify != "full":
+		return coded(exitUsage, fmt.Errorf("--verify %s: there is quick and full", f.verify), "")
+	case f.batchSize < 1 || f.batchSize > uploader.MaxItems:
+		return coded(exitUsage, fmt.Errorf("--batch-size %d: m3ter takes 1 to %d measurements in a request", f.batchSize, uploader.MaxItems), "")
+	case f.batchBytes < 1024 || f.batchBytes > uploader.MaxBytes:
+		return coded(exitUsage, fmt.Errorf("--batch-bytes %d: m3ter takes bodies of up to %d bytes; at least 1024 are needed", f.batchBytes, uploader.MaxBytes), "")
+	case f.uploads < 1 || f.uploads > 256:
+		return coded(exitUsage, fmt.Errorf("--workers %d: 1 to 256 are of use", f.uploads), "")
+	case f.progress.interval <= 0:
+		return coded(exitUsage, fmt.Errorf("--progress-interval %v: it must be more than nothing", f.progress.interval), "")
+	}
+	switch f.progress.mode {
+	case "auto", "plain", "json", "none":
+		return nil
+	}
+	return coded(exitUsage, fmt.Errorf("--progress %s: there is auto, plain, json and none", f.progress.mode), "")
+}
+
+// imports is `run`: it finishes an unfinished import first, then begins one
+// for what is new.
+func (a *app) imports(ctx context.Context, f *runFlags, args []string) error {
+	if err := f.validate(); err != nil {
+		return err
+	}
+	j, client, err := a.prepare(f, args)
+	if err != nil {
+		return err
+	}
+	if len(j.paths) == 0 {
+		a.say("no source matched, and --if-no-input says that is fine")
+		return nil
+	}
+	dir, err := a.stateFor(f.state, j)
+	if err != nil {
+		return err
+	}
+	if err := a.preflight(ctx, f, j); err != nil {
+		return err
+	}
+	journal, err := checkpoint.Open(dir, checkpoint.Options{Command: a.command})
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
+
+	r := &runner{app: a, f: f, job: j, client: client, journal: journal}
+	err = r.all(ctx)
+	return errors.Join(err, journal.Close())
+}
+
+// prepare turns flags, arguments and environment into a job and a client.
+func (a *app) prepare(f *runFlags, args []string) (*job, *uploader.Client, error) {
+	paths, err := f.sources(args)
+	if err != nil {
+		return nil, nil, err
+	}
+	mapping, err := f.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	if n := perRow(mapping); n > f.batchSize {
+		return nil, nil, coded(exitUsage, fmt.Errorf("--batch-size %d: the mapping makes %d measurements of a row, and they must go into one request", f.batchSize, n), "")
+	}
+	client, cfg, err := a.client(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	abs, err := absolute(args)
+	if err != nil {
+		return nil, nil, err
+	}
+	j := &job{
+		args: abs, paths: paths, orgID: cfg.OrgID, endpoint: cfg.IngestURL,
+		mappingFile: f.mapping, mapping: mapping, mappingHash: "no mapping, version 1",
+		verifyFull: f.verify == "full", force: f.force,
+	}
+	if mapping != nil {
+		j.mappingHash = mapping.Hash()
+	}
+	return j, client, nil
+}
+
+// perRow is how many measurements a row makes.
+func perRow(m *mapper.Mapping) int {
+	if m == nil {
+		return 1
+	}
+	return max(1, len(m.Measurements))
+}
+
+// client makes the uploader that the environment and the flags describe.
+func (a *app) client(f *runFlags) (*uploader.Client, uploader.Config, error) {
+	cfg, err := uploader.ConfigFromEnv(a.env)
+	if err != nil {
+		return nil, cfg, coded(exitUsage, err, "")
+	}
+	cred, err := uploader.CredentialsFromEnv(a.env, os.ReadFile)
+	if err != nil {
+		return nil, cfg, coded(exitUsage, err, "")
+	}
+	if cfg.Rate, err = uploader.ParseRate(f.rateLimit); err != nil {
+		return nil, cfg, coded(exitUsage, fmt.Errorf("--rate-limit: %w", err), "")
+	}
+	cfg.UserAgent = "m3import/" + version()
+	cfg.Workers = f.uploads
+	cfg.RequestTimeout = f.timeout
+	cfg.RetryFor = f.retryFor
+	client, err := uploader.New(cfg, cred)
+	if err != nil {
+		return nil, cfg, coded(exitUsage, err, "")
+	}
+	return client, client.Config(), nil
+}
+
+// stateFor is the state directory of the job.
+func (a *app) stateFor(flag string, j *job) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	root, err := checkpoint.DefaultRoot(a.getenv)
+	if err != nil {
+		return "", coded(exitUsage, err, "name a directory with --state")
+	}
+	return j.stateDir(root), nil
+}
+
+// preflight opens every source with its mapping, so that a missing column in
+// the last of them is found before the first row of the first is sent.
+func (a *app) preflight(ctx context.Context, f *runFlags, j *job) error {
+	im := &pipeline.Import{Mapping: j.mapping, Reader: f.reader()}
+	for _, path := range j.paths {
+		if path == "-" {
+			continue
+		}
+		if ctx.Err() != nil {
+			return pipeline.ErrStopped
+		}
+		if err := im.Try(path); err != nil {
+			return coded(exitUsage, err, "nothing was sent")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/pipeline"
+	"github.com/m3import/m3import/uploader"
+)
+
+// maxRejectsShown is how many rejects are shown while an import runs; all are
+// in the reject file.
+const maxRejectsShown = 5
+
+// runner carries one command through the imports that it takes: the one that
+// was left unfinished, and the one that is new.
+type runner struct {
+	app     *app
+	f       *runFlags
+	job     *job
+	client  *uploader.Client
+	journal *checkpoint.Journal
+	shown   int
+}
+
+// all brings the state up to the input as it is now.
+func (r *runner) all(ctx context.Context) error {
+	var result error
+	plan, mark, unfinished := r.unfinished()
+	if unfinished && !r.f.restart {
+		if err := r.job.resumable(plan, mark); err != nil {
+			return coded(exitUsage, err, r.wayOn(plan))
+		}
+		r.app.say("resuming import %s at %s", plan.ID, place(plan, mark))
+		if result = r.one(ctx, plan, mark); result != nil && !errors.Is(result, errRejects) {
+			return result
+		}
+	}
+	plan, err := r.job.newPlan(r.app, r.journal)
+	if err != nil {
+		return coded(exitUsage, err, "")
+	}
+	if len(plan.Sources) == 0 {
+		if result == nil && !unfinished {
+			r.app.say("nothing to do: %s, imported before (to send again under the same uids: --force)", plural(int64(plan.Skipped), "source"))
+		}
+		return result
+	}
+	if err := r.journal.Begin(plan); err != nil {
+		return err
+	}
+	plan, _ = r.journal.Plan()
+	mark, _ = r.journal.Mark()
+	return errors.Join(result, r.one(ctx, plan, mark))
+}
+
+func (r *runner) unfinished() (checkpoint.Plan, checkpoint.Mark, bool) {
+	plan, ok := r.journal.Plan()
+	if !ok {
+		return plan, checkpoint.Mark{}, false
+	}
+	mark, _ := r.journal.Mark()
+	return plan, mark, !mark.Finished
+}
+
+// wayOn says how to go on when an unfinished import cannot be resumed.
+func (r *runner) wayOn(plan checkpoint.Plan) string {
+	return fmt.Sprintf(`to finish it as it was: put back what changed, then  %s
+to give it up and begin anew with what is there now: add --restart
+   (the same uids are sent again: within 35 days of their first arrival the
+   platform ignores repeated ones, and counts them against your allowance)
+to leave it alone and import beside it: add --state DIR`, resumeCommand(plan.Command))
+}
+
+// one runs one import to its end, a stop, or an error.
+func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.Mark) error {
+	before := mark.Counts
+	im := &pipeline.Import{
+		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Stdin: r.app.stdin,
+		Submit: r.client, Limits: uploader.Limits{Items: r.f.batchSize, Bytes: r.f.batchBytes},
+		Journal: r.journal, Mark: mark, Uploads: r.f.uploads, Drain: r.f.drain,
+		OnReject: r.showReject, Now: r.app.now,
+	}
+	start := r.app.now()
+	stats := r.client.Stats()
+	endProgress := r.app.watch(r.f.progress, im, r.client.Stats)
+	err := im.Run(ctx)
+	if err == nil {
+		err = r.journal.Finish(im.Mark)
+	}
+	endProgress()
+
+	err = r.judge(ctx, im, err)
+	rep := newReport(plan, im.Mark, before, r.client.Stats().Since(stats), start, r.app.now(), r.journal)
+	rep.ExitCode = exitCode(ctx, err)
+	if err != nil {
+		rep.Error = err.Error()
+	}
+	err = errors.Join(err, r.writeReport(rep))
+	if errors.Is(err, pipeline.ErrStopped) || rep.ExitCode == exitTemporary || rep.ExitCode == exitFatal {
+		err = coded(rep.ExitCode, err, r.goOn(plan, im.Mark, err))
+	}
+	return err
+}
+
+// judge turns the end of a run into what the command ends with: an import that
+// cannot prove where every row went is no success.
+func (r *runner) judge(ctx context.Context, im *pipeline.Import, err error) error {
+	n := im.Mark.Counts
+	switch {
+	case !n.Sums():
+		return errors.Join(fmt.Errorf("%w: read %d, accepted %d, rejected %d, filtered %d", errSums, n.Read, n.Accepted, n.Rejected, n.Filtered), err)
+	case err != nil && ctx.Err() != nil && !errors.Is(err, pipeline.ErrStopped):
+		return fmt.Errorf("%w: %w", pipeline.ErrStopped, err)
+	case err == nil && n.Rejected > 0 && !r.f.allowRejects:
+		return coded(exitRejects, fmt.Errorf("%w: %s of %s", errRejects, grouped(n.Rejected), grouped(n.Read)),
+			"each with its reason: "+r.journal.RejectsPath()+"\nmend them there, then import that file with the same mapping")
+	}
+	return err
+}
+
+// goOn is the hint of an import that has more to do.
+func (r *runner) goOn(plan checkpoint.Plan, mark checkpoint.Mark, err error) string {
+	hint := ""
+	if e, ok := errors.AsType[*uploader.Error](err); ok && e.Hint != "" {
+		hint = e.Hint + "\n"
+	}
+	return hint + fmt.Sprintf("stopped at %s; everything before it is settled\ngo on with  %s", place(plan, mark), resumeCommand(plan.Command))
+}
+
+// place says where a mark is, for people.
+func place(plan checkpoint.Plan, mark checkpoint.Mark) string {
+	p := mark.Position
+	if p.Source >= len(plan.Sources) {
+		return "the end of the input"
+	}
+	where := filepath.Base(plan.Sources[p.Source].Path)
+	if len(plan.Sources) > 1 {
+		where += fmt.Sprintf(" (source %d of %d)", p.Source+1, len(plan.Sources))
+	}
+	if p.Record == 0 {
+		return where + ", at its start"
+	}
+	return fmt.Sprintf("%s, after row %s", where, grouped(p.Record))
+}
+
+// showReject prints the first few rejects as they become durable.
+func (r *runner) showReject(rej pipeline.Reject) {
+	r.shown++
+	switch {
+	case r.shown <= maxRejectsShown:
+		r.app.say("rejected: %s", rejectText(rej))
+	case r.shown == maxRejectsShown+1:
+		r.app.say("rejected: more; all are in %s", r.journal.RejectsPath())
+	}
+}
+
+// rejectText is a reject in one line.
+func rejectText(rej pipeline.Reject) string {
+	text := fmt.Sprintf("%s:%d (row %d)", filepath.Base(rej.Source), rej.Line, rej.Record)
+	if rej.Field != "" {
+		text += " " + rej.Field
+	}
+	if rej.Column != "" {
+		text += fmt.Sprintf(" from column %q", rej.Column)
+	}
+	if rej.Value != "" {
+		text += fmt.Sprintf(" = %q", rej.Value)
+	}
+	return text + ": " + rej.Reason
+}
+
+func (r *runner) writeReport(rep *report) error {
+	text, err := rep.JSON()
+	if err != nil {
+		return err
+	}
+	if err := r.journal.WriteReport(text); err != nil {
+		return err
+	}
+	switch {
+	case r.app.quiet:
+		return nil
+	case r.f.json:
+		_, err = r.app.stdout.Write(text)
+		return err
+	}
+	return rep.print(r.app.stdout)
+}
+
+// elapsed is never zero, so that rates can be told.
+func elapsed(start, end time.Time) time.Duration { return max(end.Sub(start), time.Millisecond) }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"github.com/m3import/m3import/sandbox"
+)
+
+func (a *app) sandboxCommand() *cobra.Command {
+	var addr string
+	var limits bool
+	cmd := &cobra.Command{
+		Use:   "sandbox [--addr 127.0.0.1:8137]",
+		Short: "Run a local platform to import into",
+		Long: `Run a local stand-in for m3ter until Ctrl-C: tokens, measurements with their
+checks and limits, de-duplication by uid, accounts, meters. It keeps all in
+memory and needs no account. It prints the environment variables to paste into
+another terminal.
+
+  GET /openapi.json            what it serves
+  GET /_sandbox/totals         exact sums and counts of what it holds
+  GET /_sandbox/measurements   what it holds, one JSON object a line`,
+		Example: `  m3import sandbox
+  m3import sandbox --addr 127.0.0.1:9000 --rate-limits`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var cfg sandbox.Config
+			if limits {
+				cfg.PerAddress, cfg.PerOrganization = sandbox.DocumentedLimits()
+			}
+			l, err := sandbox.Listen(cmd.Context(), addr)
+			if err != nil {
+				return err
+			}
+			s := sandbox.New(cfg)
+			url := "http://" + reachable(l.Addr())
+			a.say("the sandbox listens on %s until Ctrl-C; in another terminal:", url)
+			for _, line := range s.Env(url) {
+				fmt.Fprintf(a.stdout, "export %s\n", line)
+			}
+			return s.Serve(cmd.Context(), l)
+		},
+	}
+	cmd.Flags().StringVar(&addr, "addr", sandbox.DefaultAddr, "address to listen on; without a host, the loopback one")
+	cmd.Flags().BoolVar(&limits, "rate-limits", false, "enforce the documented rate limits")
+	return cmd
+}
+
+// reachable is an address that a client on this machine can use.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
+	}
+	return addr.String()
+}

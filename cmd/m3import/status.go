@@ -1,0 +1,155 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/m3import/m3import/checkpoint"
+)
+
+// importStatus is one state directory, as `status --json` prints it.
+type importStatus struct {
+	MessageType string              `json:"message_type"` // "status"
+	State       string              `json:"state"`
+	Import      string              `json:"import,omitempty"`
+	Phase       string              `json:"phase"` // running, finished, unfinished, empty, damaged
+	Source      string              `json:"source,omitempty"`
+	Position    checkpoint.Position `json:"position"`
+	Sources     int                 `json:"sources"`
+	Rows        checkpoint.Counts   `json:"rows"`
+	Rejects     string              `json:"rejects_file,omitempty"`
+	Started     time.Time           `json:"started,omitzero"`
+	Updated     time.Time           `json:"updated,omitzero"`
+	AgeSeconds  float64             `json:"age_seconds"` // since the last commit
+	Command     []string            `json:"command,omitempty"`
+	Resume      string              `json:"resume,omitempty"`
+	Error       string              `json:"error,omitempty"`
+	place       string
+	age         time.Duration
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	var state string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show where imports stand, and the command that resumes each",
+		Long: `Show what the state directories know: for each import its position, counts,
+rejects, age, and the command that goes on with it. It changes nothing, and can
+be asked while an import runs.`,
+		Example: "  m3import status\n  m3import status --state /var/lib/m3import/nightly --json",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			list, err := a.statuses(state)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(a.stdout)
+				for _, s := range list {
+					if err := enc.Encode(s); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			return a.printStatuses(list)
+		},
+	}
+	cmd.Flags().StringVar(&state, "state", "", "one state `directory` (default: all below the user's state directory)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	return cmd
+}
+
+func (a *app) statuses(dir string) ([]importStatus, error) {
+	var states []checkpoint.State
+	if dir != "" {
+		s, err := checkpoint.Peek(dir)
+		if err != nil && s.Dir == "" {
+			return nil, err
+		}
+		s.Err = err
+		states = append(states, s)
+	} else {
+		root, err := checkpoint.DefaultRoot(a.getenv)
+		if err != nil {
+			return nil, err
+		}
+		if states, err = checkpoint.List(root); err != nil {
+			return nil, err
+		}
+	}
+	list := make([]importStatus, 0, len(states))
+	for _, s := range states {
+		list = append(list, a.statusOf(s))
+	}
+	return list, nil
+}
+
+func (a *app) statusOf(s checkpoint.State) importStatus {
+	out := importStatus{MessageType: "status", State: s.Dir}
+	switch {
+	case s.Err != nil:
+		out.Phase, out.Error = "damaged", s.Err.Error()
+		return out
+	case !s.Begun:
+		out.Phase = "empty"
+		return out
+	case s.Mark.Finished:
+		out.Phase = "finished"
+	case s.Holder != nil:
+		out.Phase = "running"
+	default:
+		out.Phase = "unfinished"
+		out.Resume = resumeCommand(s.Plan.Command)
+	}
+	out.Import, out.Started, out.Updated = s.Plan.ID, s.Plan.Started, s.Mark.Updated
+	out.Position, out.Sources, out.Rows, out.Command = s.Mark.Position, len(s.Plan.Sources), s.Mark.Counts, s.Plan.Command
+	if p := s.Mark.Position.Source; p < len(s.Plan.Sources) {
+		out.Source = s.Plan.Sources[p].Path
+	}
+	if s.Mark.Counts.Rejected > 0 {
+		out.Rejects = s.Rejects
+	}
+	last := s.Mark.Updated
+	if last.IsZero() {
+		last = s.Plan.Started
+	}
+	out.age = a.now().Sub(last)
+	out.AgeSeconds = out.age.Seconds()
+	out.place = place(s.Plan, s.Mark)
+	return out
+}
+
+func (a *app) printStatuses(list []importStatus) error {
+	if len(list) == 0 {
+		a.say("no import is known here yet")
+		return nil
+	}
+	p := &printer{w: a.stdout}
+	for _, s := range list {
+		p.linef("%s  %s", s.Phase, filepath.Base(s.State))
+		switch s.Phase {
+		case "damaged":
+			p.linef("  %s", s.Error)
+		case "empty":
+			p.linef("  nothing was imported here yet")
+		default:
+			p.linef("  import    %s, last commit %s ago", s.Import, durationText(s.age))
+			p.linef("  position  %s", s.place)
+			p.linef("  rows      %s read, %s accepted, %s rejected, %s filtered out",
+				grouped(s.Rows.Read), grouped(s.Rows.Accepted), grouped(s.Rows.Rejected), grouped(s.Rows.Filtered))
+		}
+		if s.Rejects != "" {
+			p.linef("  rejects   %s", s.Rejects)
+		}
+		if s.Resume != "" {
+			p.linef("  go on     %s", s.Resume)
+		}
+		p.linef("  state     %s\n", s.State)
+	}
+	return p.err
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/m3import/m3import/uploader"
+)
+
+// Messages go to stderr, start with "m3import:" and a lower-case letter, and
+// end without a period. They name the file, line, column, value and rule, as
+// far as there are such, and every error that a person can mend carries a hint
+// that says how. What a command was asked for goes to stdout.
+
+// printError prints err and what to do about it.
+func (a *app) printError(err error) {
+	if err == nil || errors.Is(err, errRejects) && a.quiet {
+		return
+	}
+	fmt.Fprintf(a.stderr, "m3import: %v\n", err)
+	if c, ok := errors.AsType[*codedError](err); ok && c.hint != "" {
+		a.hint("%s", c.hint)
+	} else if e, ok := errors.AsType[*uploader.Error](err); ok && e.Hint != "" {
+		a.hint("%s", e.Hint)
+	}
+}
+
+// say prints a message unless --quiet.
+func (a *app) say(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, "m3import: "+format+"\n", args...)
+	}
+}
+
+// hint prints what to do, indented below the message that it belongs to.
+func (a *app) hint(format string, args ...any) {
+	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
+		fmt.Fprintf(a.stderr, "          %s\n", line)
+	}
+}
+
+// grouped writes n with commas: 1,234,567.
+func grouped(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	start := 0
+	if n < 0 {
+		start = 1
+	}
+	for i := len(s) - 3; i > start; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// plural writes a count with its noun: "1 row", "2 rows", "2 retries".
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		return grouped(n) + " " + stem + "ies"
+	}
+	return grouped(n) + " " + noun + "s"
+}
+
+// bytesText writes a size as people say it: 12.3 MB.
+func bytesText(n int64) string {
+	const unit = 1000
+	if n < unit {
+		return plural(n, "byte")
+	}
+	f, i := float64(n)/unit, 0
+	for f >= unit && i < 4 {
+		f, i = f/unit, i+1
+	}
+	return fmt.Sprintf("%.1f %s", f, [...]string{"kB", "MB", "GB", "TB", "PB"}[i])
+}
+
+// durationText writes a duration as people say it: 1h 5m, 3.2 s.
+func durationText(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%dm %ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh %dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days", int(d.Hours())/24)
+}
+
+// column is a head of a table.
+type column struct {
+	head  string
+	right bool // numbers stand right
+}
+
+// table prints rows in columns that are as wide as they need to be.
+func table(w io.Writer, indent string, columns []column, rows [][]string) {
+	width := make([]int, len(columns))
+	head := make([]string, len(columns))
+	for i, c := range columns {
+		head[i], width[i] = c.head, utf8.RuneCountInString(c.head)
+		for _, r := range rows {
+			width[i] = max(width[i], utf8.RuneCountInString(r[i]))
+		}
+	}
+	for _, r := range append([][]string{head}, rows...) {
+		var b strings.Builder
+		b.WriteString(indent)
+		for i, cell := range r {
+			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
+			if columns[i].right {
+				b.WriteString(pad + cell)
+			} else {
+				b.WriteString(cell + pad)
+			}
+			b.WriteString("  ")
+		}
+		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+	}
+}

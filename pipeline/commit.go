@@ -1,0 +1,129 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/internal/jsonx"
+)
+
+// committer makes durable what has settled, in the order of the input.
+type committer struct {
+	im    *Import
+	mark  checkpoint.Mark
+	sums  sums
+	group []*parcel // settled, not yet durable
+	line  []byte
+	told  []Reject
+}
+
+// begin puts a mark down before anything is sent, so that even the first crash
+// finds when the sending began.
+func (im *Import) begin() (*committer, error) {
+	c := &committer{im: im, mark: im.Mark}
+	if err := c.sums.load(im.Mark.Totals); err != nil {
+		return nil, err
+	}
+	c.mark.Runs++
+	if c.mark.FirstSent.IsZero() {
+		c.mark.FirstSent = im.Now()
+	}
+	return c, c.commit()
+}
+
+// run commits parcels as they settle, until the last one, an error in line, or
+// the end of ctx. What settles during a commit goes into the next one, so that
+// the disk is never what the sending waits for.
+func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
+	for {
+		p, ok := receive(ctx, settled)
+		for ok && p != nil && p.err == nil {
+			c.take(p)
+			select {
+			case p, ok = <-settled:
+			default:
+				p = nil
+			}
+		}
+		if len(c.group) > 0 {
+			c.mark.FirstSent = c.im.flights.oldestExcept(c.group, c.im.Now())
+			if err := c.commit(); err != nil {
+				return err
+			}
+		}
+		switch {
+		case p != nil && p.err != nil:
+			return p.err
+		case !ok:
+			return context.Cause(ctx) // nil at the end of the input
+		}
+	}
+}
+
+// take adds a settled parcel to the mark that the next commit writes.
+func (c *committer) take(p *parcel) {
+	c.group = append(c.group, p)
+	for i := range p.rejects {
+		c.line = p.rejects[i].appendLine(c.line[:0])
+		c.im.Journal.Reject(c.line)
+		if c.mark.RejectCodes == nil {
+			c.mark.RejectCodes = make(map[string]int64)
+		}
+		c.mark.RejectCodes[p.rejects[i].Code]++
+		if c.im.OnReject != nil {
+			c.told = append(c.told, p.rejects[i].Reject)
+		}
+	}
+	for i := range p.totals {
+		c.sums.add(&p.totals[i])
+	}
+	for _, s := range p.stays {
+		c.mark.Counts.Add(s.counts)
+		c.mark.Current.Add(s.counts)
+		if s.done {
+			c.line = appendSourceLine(c.line[:0], c.im.Sources[s.source].Path, c.mark.Current)
+			c.im.Journal.SourceDone(c.line)
+			c.mark.Current = checkpoint.Counts{}
+		}
+	}
+	c.mark.Position = p.end
+	c.im.status.settled(p)
+}
+
+// commit makes the mark durable, then frees the places of its parcels.
+func (c *committer) commit() error {
+	c.mark.Totals = c.sums.totals()
+	c.mark.Updated = c.im.Now()
+	if err := c.im.Journal.Commit(c.mark); err != nil {
+		return fmt.Errorf("the state could not be written, so the import stops: %w", err)
+	}
+	c.im.status.committed(c.mark)
+	for _, r := range c.told {
+		c.im.OnReject(r)
+	}
+	c.told = c.told[:0]
+	for _, p := range c.group {
+		c.im.flights.landed(p.sent)
+		batchPool.Put(p.batch)
+		p.batch = nil
+		<-c.im.slots
+	}
+	c.group = c.group[:0]
+	return nil
+}
+
+// appendSourceLine appends what a finished source came to, as one JSON object.
+func appendSourceLine(dst []byte, path string, n checkpoint.Counts) []byte {
+	dst = append(dst, `{"source":`...)
+	dst = jsonx.AppendStringS(dst, path)
+	for _, m := range [...]struct {
+		key string
+		n   int64
+	}{{"read", n.Read}, {"accepted", n.Accepted}, {"rejected", n.Rejected}, {"filtered", n.Filtered}, {"measurements", n.Measurements}} {
+		dst = append(append(append(dst, `,"`...), m.key...), `":`...)
+		dst = strconv.AppendInt(dst, m.n, 10)
+	}
+	return append(dst, '}')
+}

@@ -1,0 +1,94 @@
+package pipeline
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/m3import/m3import/mapper"
+	"github.com/m3import/m3import/reader"
+)
+
+// fate is what became of a row before anything was sent.
+type fate uint8
+
+const (
+	mapped fate = iota
+	filtered
+	rejected
+)
+
+// row is one record of an encoded chunk.
+type row struct {
+	end    reader.Pos // where the next record can be read from
+	items  uint32     // its measurements end here in encoded.out.Items
+	reject int32      // index into encoded.rejects, or -1
+	fate   fate
+}
+
+// encoded is a piece with its rows mapped.
+type encoded struct {
+	piece
+	out     mapper.Output
+	rows    []row
+	rejects []rejectDraft
+}
+
+// encodedPool keeps the memory of encoded chunks: what one chunk needed, the
+// next one of the same file needs too.
+var encodedPool = sync.Pool{New: func() any { return new(encoded) }}
+
+func (e *encoded) free() {
+	e.out.Reset()
+	e.rows, e.rejects = e.rows[:0], e.rejects[:0]
+	e.piece = piece{}
+	encodedPool.Put(e)
+}
+
+// encode parses and maps one chunk. It is pure: the same chunk gives the same
+// bytes wherever and whenever it runs.
+func (im *Import) encode(p piece) *encoded {
+	e := encodedPool.Get().(*encoded)
+	e.piece = p
+	if p.chunk == nil {
+		return e
+	}
+	defer p.chunk.Release()
+	for rec, err := range p.chunk.Records() {
+		if err == nil {
+			e.mapRecord(im, &rec)
+			continue
+		}
+		bad, ok := errors.AsType[*reader.RowError](err)
+		if !ok {
+			e.err = err
+			break
+		}
+		e.rejects = append(e.rejects, draftFromRead(p.base, im.Sources[p.source].Path, bad))
+		e.add(bad.End, rejected, int32(len(e.rejects)-1))
+	}
+	return e
+}
+
+func (e *encoded) mapRecord(im *Import, rec *reader.Record) {
+	before := struct{ json, items, amounts int }{len(e.out.JSON), len(e.out.Items), len(e.out.Amounts)}
+	skip, err := e.mapper.Append(&e.out, rec)
+	if err == nil && !skip {
+		// A row goes into one request whole, or nowhere.
+		if err = im.Limits.Check(len(e.out.Items)-before.items, len(e.out.JSON)-before.json); err != nil {
+			e.out.JSON, e.out.Items, e.out.Amounts = e.out.JSON[:before.json], e.out.Items[:before.items], e.out.Amounts[:before.amounts]
+		}
+	}
+	switch {
+	case err != nil:
+		e.rejects = append(e.rejects, draftFromMap(im.Sources[e.source].Path, e.mapper, rec, err))
+		e.add(rec.End, rejected, int32(len(e.rejects)-1))
+	case skip:
+		e.add(rec.End, filtered, -1)
+	default:
+		e.add(rec.End, mapped, -1)
+	}
+}
+
+func (e *encoded) add(end reader.Pos, f fate, reject int32) {
+	e.rows = append(e.rows, row{end: end, items: uint32(len(e.out.Items)), reject: reject, fate: f})
+}

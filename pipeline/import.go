@@ -1,0 +1,202 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/mapper"
+	"github.com/m3import/m3import/reader"
+	"github.com/m3import/m3import/uploader"
+)
+
+// Defaults of Import.
+const (
+	DefaultUploads = 8
+	DefaultDrain   = 30 * time.Second
+)
+
+// ErrStopped is what Run returns when it was asked to stop and did: all that
+// was read is settled and committed, and there is more to read.
+var ErrStopped = errors.New("pipeline: stopped before the end of the input")
+
+// A Journal remembers what is settled. *checkpoint.Journal is the durable one.
+type Journal interface {
+	// Reject and SourceDone keep one line each; durable with the next Commit.
+	Reject(line []byte)
+	SourceDone(line []byte)
+	// Commit makes m, and every line before it, durable as one.
+	Commit(m checkpoint.Mark) error
+}
+
+// Import is one import, ready to run: what to read, how to map it, who takes
+// it, and where it is remembered. Fill it in, call Run once.
+type Import struct {
+	// Sources are the input, in order.
+	Sources []checkpoint.Source
+	// Mapping is how rows become measurements. Default: each source must be
+	// in one of the two shapes that need no mapping.
+	Mapping *mapper.Mapping
+	// Reader overrides what the mapping says about reading, field by field
+	// where it is not zero. Default: what the mapping says.
+	Reader reader.Options
+	// Stdin is what the source "-" reads.
+	Stdin io.Reader
+	// Submit takes the batches.
+	Submit uploader.Submitter
+	// Limits are the limits of one batch. Default: the platform's.
+	Limits uploader.Limits
+	// Journal remembers.
+	Journal Journal
+	// Mark is where to go on from. Default: the beginning.
+	Mark checkpoint.Mark
+	// Encoders is how many goroutines parse and map. Default: GOMAXPROCS.
+	Encoders int
+	// Uploads is how many batches are in the air at once. Default: 8.
+	Uploads int
+	// Window is the most batches that may be sent or settled but not yet
+	// committed: what a crash can send twice. Default: twice Uploads.
+	Window int
+	// Drain is how long batches in the air may take to land after Run was
+	// asked to stop. Default: 30 s.
+	Drain time.Duration
+	// OnReject is told of each reject when it is durable, in file order, from
+	// one goroutine. Default: nobody is told.
+	OnReject func(Reject)
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+
+	mapper  *mapper.Mapper // of Mapping, once compiled
+	status  status
+	slots   chan struct{} // one for each parcel between pack and commit
+	flights flights
+}
+
+// Run imports until the end of the input, an error, or the end of ctx.
+// Cancelling ctx stops the reading, not the sending: what is in the air lands
+// (within Drain) and is committed, and Run returns ErrStopped. After any
+// error the journal holds an exact mark to go on from. A nil error means that
+// every row of the input is settled and committed; the last commit is still
+// the caller's, by checkpoint.Journal.Finish with the Mark that Run left.
+func (im *Import) Run(ctx context.Context) error {
+	im.setDefaults()
+	com, err := im.begin()
+	if err != nil {
+		return err
+	}
+	sending, abort := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer abort(nil)
+	defer im.abortLate(ctx, abort)()
+
+	g, sending := errgroup.WithContext(sending)
+	pieces := make(chan piece)
+	parcels := make(chan *parcel)
+
+	g.Go(func() error { defer close(pieces); return im.cut(ctx, sending, pieces) })
+	encoded := ordered(sending, g, im.Encoders, 2*im.Encoders, pieces, im.encode)
+	g.Go(func() error { defer close(parcels); return im.pack(sending, encoded, parcels) })
+	settled := ordered(sending, g, im.Uploads, im.Window, parcels, func(p *parcel) *parcel { return im.submit(sending, p) })
+	g.Go(func() error { return com.run(sending, settled) })
+
+	err = g.Wait()
+	im.Mark = com.mark
+	return err
+}
+
+// abortLate makes a stop that takes longer than Drain an abort.
+func (im *Import) abortLate(ctx context.Context, abort context.CancelCauseFunc) (cancel func()) {
+	late := make(chan *time.Timer, 1)
+	stop := context.AfterFunc(ctx, func() {
+		late <- time.AfterFunc(im.Drain, func() {
+			abort(fmt.Errorf("%w: what was in the air had not landed after %v", ErrStopped, im.Drain))
+		})
+	})
+	return func() {
+		if !stop() {
+			(<-late).Stop()
+		}
+	}
+}
+
+func (im *Import) setDefaults() {
+	if im.Encoders <= 0 {
+		im.Encoders = runtime.GOMAXPROCS(0)
+	}
+	if im.Uploads <= 0 {
+		im.Uploads = DefaultUploads
+	}
+	if im.Window <= 0 {
+		im.Window = 2 * im.Uploads
+	}
+	if im.Drain <= 0 {
+		im.Drain = DefaultDrain
+	}
+	if im.Now == nil {
+		im.Now = time.Now
+	}
+	im.slots = make(chan struct{}, im.Window)
+	im.status.begin(im)
+}
+
+// submit settles one parcel: it comes back with its fate known, or with the
+// error that keeps it unknown.
+func (im *Import) submit(ctx context.Context, p *parcel) *parcel {
+	if p.err != nil || p.batch.Len() == 0 {
+		return p
+	}
+	p.sent = im.flights.start(im.Now())
+	refusals, err := im.Submit.Submit(ctx, p.batch)
+	switch {
+	case err != nil:
+		p.err = err
+	case len(refusals) > 0:
+		p.err = fmt.Errorf("measurement %d of a request was refused: %s", refusals[0].Item, refusals[0].Message)
+	}
+	return p
+}
+
+// flights knows when the oldest batch that is sent and not committed was sent.
+type flights struct {
+	mu   sync.Mutex
+	sent map[int64]time.Time
+	next int64
+}
+
+func (f *flights) start(now time.Time) int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sent == nil {
+		f.sent = make(map[int64]time.Time)
+	}
+	f.next++
+	f.sent[f.next] = now
+	return f.next
+}
+
+// landed forgets a committed flight.
+func (f *flights) landed(id int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.sent, id)
+}
+
+// oldestExcept is when the oldest flight started that is not among the settled
+// ones, or now when there is none.
+func (f *flights) oldestExcept(settled []*parcel, now time.Time) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, t := range f.sent {
+		if t.Before(now) && !slices.ContainsFunc(settled, func(p *parcel) bool { return p.sent == id }) {
+			now = t
+		}
+	}
+	return now
+}

@@ -1,0 +1,234 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/mapper"
+	"github.com/m3import/m3import/uploader"
+)
+
+// maxRejectBytes is how many bytes of reject lines a parcel gathers before it
+// is sent on although its batch is not full: rows that are all bad must not
+// gather in memory.
+const maxRejectBytes = 256 << 10
+
+// parcel is a batch with its papers.
+type parcel struct {
+	batch    *uploader.Batch
+	end      checkpoint.Position // everything before it is in this parcel or an earlier one
+	consumed int64               // of the source at end, in bytes as stored
+	stays    []stay              // the sources that its rows came from, in order
+	totals   []total             // what its measurements sum to
+	rejects  []rejectDraft
+	held     int   // bytes in rejects
+	sent     int64 // the flight, once there is one
+	err      error // ends the import here
+}
+
+// stay is what a parcel holds of one source.
+type stay struct {
+	source int
+	counts checkpoint.Counts
+	done   bool // the source ends in this parcel
+}
+
+var batchPool = sync.Pool{New: func() any { return new(uploader.Batch) }}
+
+// packer fills batches in the order of the input. A batch may span chunks and
+// sources: small requests waste the only scarce thing, the request budget.
+type packer struct {
+	im     *Import
+	ctx    context.Context
+	out    chan<- *parcel
+	cur    *parcel
+	at     checkpoint.Position // after the last row that was packed
+	done   span                // of the chunk at hand
+	keys   []int               // of the chunk at hand: Output.Keys -> ledger
+	ledger ledger
+	items  [][]byte
+}
+
+// span is how far into the parts of an Output the rows up to one reach.
+type span struct{ items, json, amounts uint32 }
+
+// pack turns encoded chunks into parcels. It returns early when nobody takes
+// them any more.
+func (im *Import) pack(ctx context.Context, in <-chan *encoded, out chan<- *parcel) error {
+	p := &packer{im: im, ctx: ctx, out: out, at: im.Mark.Position}
+	p.ledger.init()
+	if !p.begin() {
+		return nil
+	}
+	for {
+		e, ok := receive(ctx, in)
+		if !ok {
+			break
+		}
+		goOn := p.chunk(e)
+		e.free()
+		if !goOn {
+			return nil
+		}
+	}
+	if len(p.cur.stays) > 0 {
+		send(ctx, out, p.cur)
+	}
+	return nil
+}
+
+// chunk packs the rows of one chunk; false when the pipeline is ending.
+func (p *packer) chunk(e *encoded) bool {
+	if p.at.Source != e.source {
+		p.at = checkpoint.Position{Source: e.source}
+	}
+	p.done = span{}
+	var err error
+	if p.keys, err = p.ledger.intern(p.keys[:0], e.out.Keys); err != nil {
+		return p.fail(fmt.Errorf("%s: %w", p.im.Sources[e.source].Path, err))
+	}
+	for i := range e.rows {
+		if !p.row(e, &e.rows[i]) {
+			return false
+		}
+	}
+	if e.chunk != nil {
+		p.cur.consumed = e.chunk.Consumed
+	}
+	if e.last {
+		p.stay(e.source).done = true
+		p.at = checkpoint.Position{Source: e.source + 1}
+		p.cur.end, p.cur.consumed = p.at, 0
+	}
+	if e.err != nil {
+		return p.fail(e.err)
+	}
+	// Rows that are all rejects or filtered fill no batch; the mark must go on
+	// all the same.
+	if p.cur.batch.Len() == 0 && len(p.cur.stays) > 0 || p.cur.held > maxRejectBytes {
+		return p.flush()
+	}
+	return true
+}
+
+// row packs one row: all of it into one batch, or none.
+func (p *packer) row(e *encoded, r *row) bool {
+	first, end := p.done, p.endOf(e, r)
+	if r.fate == mapped {
+		if ok := p.add(e, first, end); !ok {
+			return false
+		}
+	}
+	p.at.Record++
+	p.at.Offset, p.at.Line = r.end.Offset, r.end.Line
+	p.cur.end, p.done = p.at, end
+
+	counts := &p.stay(e.source).counts
+	counts.Read++
+	switch r.fate {
+	case mapped:
+		counts.Accepted++
+		p.count(e, first, end, counts)
+	case filtered:
+		counts.Filtered++
+	case rejected:
+		counts.Rejected++
+		draft := e.rejects[r.reject]
+		if draft.Record == 0 {
+			draft.Record = p.at.Record
+		}
+		p.cur.rejects = append(p.cur.rejects, draft)
+		p.cur.held += len(draft.row)
+	}
+	return true
+}
+
+// endOf is where the row's span of the Output ends.
+func (p *packer) endOf(e *encoded, r *row) span {
+	if r.items == 0 {
+		return span{}
+	}
+	last := e.out.Items[r.items-1]
+	return span{items: r.items, json: last.End, amounts: last.AmountsEnd}
+}
+
+// add puts the row's measurements into the batch, into the next one when this
+// one is full; false when the pipeline is ending.
+func (p *packer) add(e *encoded, first, end span) bool {
+	p.items = p.items[:0]
+	from := first.json
+	for _, item := range e.out.Items[first.items:end.items] {
+		p.items = append(p.items, e.out.JSON[from:item.End])
+		from = item.End
+	}
+	err := p.cur.batch.Add(p.items...)
+	if errors.Is(err, uploader.ErrFull) {
+		if !p.flush() {
+			return false
+		}
+		err = p.cur.batch.Add(p.items...)
+	}
+	if err != nil {
+		panic("pipeline: encode let a row pass that fits into no batch: " + err.Error())
+	}
+	return true
+}
+
+// count adds up what the accepted row holds.
+func (p *packer) count(e *encoded, first, end span, counts *checkpoint.Counts) {
+	for _, item := range e.out.Items[first.items:end.items] {
+		counts.Measurements++
+		if item.Flags&mapper.TimeTruncated != 0 {
+			counts.TimesTruncated++
+		}
+		if item.Flags&mapper.NumberInexact != 0 {
+			counts.NumbersInexact++
+		}
+		if item.Flags&mapper.TimeAncient != 0 {
+			counts.TimesAncient++
+		}
+	}
+	for _, a := range e.out.Amounts[first.amounts:end.amounts] {
+		p.ledger.add(p.cur, p.keys[a.Key], a.Value)
+	}
+}
+
+// stay is the account of the source in the current parcel.
+func (p *packer) stay(source int) *stay {
+	stays := p.cur.stays
+	if n := len(stays); n == 0 || stays[n-1].source != source {
+		p.cur.stays = append(stays, stay{source: source})
+	}
+	return &p.cur.stays[len(p.cur.stays)-1]
+}
+
+// flush hands the current parcel on and begins the next one; false when the
+// pipeline is ending.
+func (p *packer) flush() bool {
+	return send(p.ctx, p.out, p.cur) && p.begin()
+}
+
+// fail ends the input here: what is packed goes out, the error in line after it.
+func (p *packer) fail(err error) bool {
+	if p.flush() {
+		p.cur.err = err
+		send(p.ctx, p.out, p.cur)
+	}
+	p.cur = nil
+	return false
+}
+
+// begin takes a place in the window, which commit gives back, for a new parcel.
+func (p *packer) begin() bool {
+	if !send(p.ctx, p.im.slots, struct{}{}) {
+		return false
+	}
+	batch := batchPool.Get().(*uploader.Batch)
+	batch.Reset(p.im.Limits)
+	p.cur = &parcel{batch: batch, end: p.at}
+	p.ledger.next()
+	return true
+}
