@@ -136,7 +136,7 @@ func (p *timeParser) setEpoch(s TimeSpec) error {
 	if c.scanISO([]byte(s.Epoch)) != "" || !isRFC3339([]byte(s.Epoch)) || c.check() != "" {
 		return fmt.Errorf("epoch %s: expected RFC 3339, such as 2024-01-01T00:00:00Z", quoted(s.Epoch))
 	}
-	if c.digits > 9 {
+	if c.cut {
 		return fmt.Errorf("epoch %s: expected at most 9 digits of a second", quoted(s.Epoch))
 	}
 	p.base = instant{sec: c.reading() - c.offset, nano: c.nano}

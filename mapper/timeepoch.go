@@ -2,6 +2,8 @@ package mapper
 
 import "bytes"
 
+const outside = "this is outside of the years 0001 to 9999; is the unit right? The format says "
+
 // scanEpoch reads a count of seconds, or thousandths and so on of them, from
 // the epoch: a whole number or a decimal, counted back when negative. The
 // digits are split, never multiplied: nanoseconds since 1970 outgrow 64 bits
@@ -21,9 +23,8 @@ func (p *timeParser) scanEpoch(t []byte) (at instant, why string) {
 		return at, "a count with leading zeros: expected " + p.name + " such as " + epochExample[p.unit]
 	}
 	seconds := whole[:max(0, len(whole)-p.unit)]
-	const farTooMany = len("253402300799") + 1
-	if len(seconds) > farTooMany {
-		return at, "outside of the years 0001 to 9999; is the unit right? The format says " + p.name
+	if len(seconds) > len("253402300799") {
+		return at, outside + p.name
 	}
 	for _, c := range seconds {
 		at.sec = at.sec*10 + int64(c-'0')
@@ -45,6 +46,9 @@ func (p *timeParser) scanEpoch(t []byte) (at instant, why string) {
 	at.sec, at.nano = at.sec+p.base.sec, at.nano+p.base.nano
 	if at.nano >= 1e9 {
 		at.sec, at.nano = at.sec+1, at.nano-1e9
+	}
+	if at.sec < minInstant || at.sec > maxInstant {
+		return at, outside + p.name
 	}
 	for at.cut && at.digits < 9 || at.nano%pow10[9-at.digits] != 0 {
 		at.digits += 3
