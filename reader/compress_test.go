@@ -38,7 +38,7 @@ func packZstd(t testing.TB, skippable bool, texts ...string) []byte {
 		if skippable {
 			fmt.Fprintf(&b, "%c\x2a\x4d\x18\x05\x00\x00\x00notes", 0x50+i)
 		}
-		w, err := zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true), zstd.WithEncoderCRC(i%2 == 0))
+		w, err := zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstd.MinWindowSize), zstd.WithZeroFrames(true), zstd.WithEncoderCRC(i%2 == 0))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -171,12 +171,12 @@ func TestStrayQuoteCostsOneRow(t *testing.T) {
 		for _, size := range []int{100, 4 << 10, 1 << 18} {
 			var b strings.Builder
 			b.WriteString("a,b\n1,\"2\n")
-			const rows = 50_000
+			const rows = 5_000
 			for i := range rows {
 				fmt.Fprintf(&b, "%d,plain\n", i)
 			}
 			b.WriteString(next)
-			src := openText(t, b.String(), Options{Columns: cols("a", "b"), ChunkBytes: size, MaxRecordBytes: 20_000})
+			src := openText(t, b.String(), Options{Columns: cols("a", "b"), ChunkBytes: size, MaxRecordBytes: 3_000})
 			got, err := readAll(t, src)
 			if err != nil {
 				t.Fatal(err)
@@ -276,5 +276,32 @@ func TestParseAllocations(t *testing.T) {
 		}
 	}); got > 10 {
 		t.Errorf("%v allocations for a chunk, want a handful", got)
+	}
+}
+
+// A row written to the reject file is the same row when it is read from there.
+func TestAppendJSONReadsBack(t *testing.T) {
+	for _, tt := range nastyCSV {
+		for _, opt := range []Options{{}, {Trim: true, Null: []string{"1", `x"y`}}} {
+			src := openText(t, tt.text, opt)
+			opt.Columns = append(cols(src.Columns()...), Column{Name: "absent", Optional: true}, Column{Name: "a.b[0]", Optional: true})
+			want, err := readAll(t, openText(t, tt.text, opt))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = slices.DeleteFunc(want, func(r row) bool { return r.Code != "" })
+			var b strings.Builder
+			for _, r := range want {
+				b.WriteString(r.JSON + "\n")
+			}
+			opt.Format = NDJSON
+			got, err := readAll(t, openText(t, b.String(), opt))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if g, w := lines(values(got)), lines(values(want)); g != w {
+				t.Errorf("%s: read back %q, want %q", tt.name, g, w)
+			}
+		}
 	}
 }

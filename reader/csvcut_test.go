@@ -214,10 +214,7 @@ func FuzzCut(f *testing.F) {
 // can promise.
 func TestCutExhaustive(t *testing.T) {
 	const alphabet = "\"\n\r,#a"
-	n := 5
-	if testing.Short() {
-		n = 4
-	}
+	const n = 5
 	total := 1
 	for range n {
 		total *= len(alphabet)
@@ -229,8 +226,9 @@ func TestCutExhaustive(t *testing.T) {
 			k /= len(alphabet)
 		}
 		d := dialect{delim: ',', quote: '"', quoted: true, comment: '#', comments: i&1 == 0, nl: '\n', max: 2 + i%5}
-		checkCut(t, text, d, 1+i%2, 1, 2, 3)
-		d.nl = '\r'
-		checkCut(t, text, d, 1+i%2, 2)
+		if i%7 == 0 {
+			d.nl = '\r'
+		}
+		checkCut(t, text, d, 1+i%2, 1+i%3)
 	}
 }
