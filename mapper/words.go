@@ -26,10 +26,12 @@ func listed[T ~string](words []T) string {
 
 // near is the word of words that text was most probably meant to be, or "".
 func near(text string, words []string) string {
-	best, bestDistance := "", len(text)/2+1 // more wrong than right is another word
-	if bestDistance > 3 {
-		bestDistance = 4
+	const longest = 40 // no word comes near it
+	if len(text) > longest {
+		return ""
 	}
+	// More wrong than right, or four letters wrong, is another word.
+	best, bestDistance := "", min(len(text)/2+1, 4)
 	for _, w := range words {
 		if strings.EqualFold(w, text) {
 			return w
