@@ -45,6 +45,22 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// Check reports whether measurements that must go into one request can: items
+// of them, bytes long together without the commas between. The error wraps
+// ErrTooLarge.
+func (l Limits) Check(items, bytes int) error {
+	l = l.withDefaults()
+	alone := len(head) + bytes + max(items-1, 0) + len(tail)
+	switch {
+	case items <= l.Items && alone <= l.Bytes:
+		return nil
+	case items == 1:
+		return fmt.Errorf("%w: %d bytes with the envelope, at most %d", ErrTooLarge, alone, l.Bytes)
+	}
+	return fmt.Errorf("%w: %d measurements that belong together are %d bytes with the envelope, at most %d measurements and %d bytes",
+		ErrTooLarge, items, alone, l.Items, l.Bytes)
+}
+
 // A Batch is one request body in the making: the measurements and the envelope
 // around them. Its memory grows to its limit and no further, and is kept by
 // Reset.
@@ -77,21 +93,22 @@ func (b *Batch) Add(items ...[]byte) error {
 	if b.limits == (Limits{}) {
 		b.limits = b.limits.withDefaults()
 	}
-	more := len(items) - 1 // the commas between them
+	text := 0
 	for _, item := range items {
 		if len(item) == 0 {
 			panic("uploader: Batch.Add of a measurement without bytes")
 		}
-		more += len(item)
+		text += len(item)
 	}
-	if alone := len(head) + more + len(tail); len(items) > b.limits.Items || alone > b.limits.Bytes {
-		return b.tooLarge(len(items), alone)
-	}
+	commas := len(items) - 1
 	if len(b.ends) > 0 {
-		more++ // the comma before them
+		commas++
 	}
-	size := max(len(b.body), len(head)+len(tail)) + more
+	size := max(len(b.body), len(head)+len(tail)) + text + commas
 	if len(b.ends)+len(items) > b.limits.Items || size > b.limits.Bytes {
+		if err := b.limits.Check(len(items), text); err != nil {
+			return err
+		}
 		return ErrFull
 	}
 
@@ -110,14 +127,6 @@ func (b *Batch) Add(items ...[]byte) error {
 	}
 	b.body = append(b.body, tail...)
 	return nil
-}
-
-func (b *Batch) tooLarge(items, size int) error {
-	if items == 1 {
-		return fmt.Errorf("%w: %d bytes with the envelope, at most %d", ErrTooLarge, size, b.limits.Bytes)
-	}
-	return fmt.Errorf("%w: %d measurements that belong together are %d bytes with the envelope, at most %d measurements and %d bytes",
-		ErrTooLarge, items, size, b.limits.Items, b.limits.Bytes)
 }
 
 // grow makes room for a body of size bytes. It doubles like append, but stops

@@ -1,0 +1,305 @@
+package uploader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// rollingLimiter is an exact server: it keeps the time of every request that
+// it counted, and refuses one that would make a window hold too many.
+type rollingLimiter struct {
+	mu      sync.Mutex
+	windows []Window
+	counted []time.Time
+	firsts  []int // of each window, the oldest request in it
+	refused int
+}
+
+func (l *rollingLimiter) arrive() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.firsts == nil {
+		l.firsts = make([]int, len(l.windows))
+	}
+	now := time.Now()
+	for i, w := range l.windows {
+		for l.firsts[i] < len(l.counted) && now.Sub(l.counted[l.firsts[i]]) >= w.Per {
+			l.firsts[i]++
+		}
+		if len(l.counted)-l.firsts[i] >= w.Requests {
+			l.refused++
+			return false
+		}
+	}
+	l.counted = append(l.counted, now)
+	return true
+}
+
+// optimum is the time that requests take at the least, when each takes as long
+// as latency and there are so many workers.
+func optimum(requests, workers int, latency time.Duration, windows []Window) time.Duration {
+	starts := make([]time.Duration, requests)
+	for n := range starts {
+		for _, w := range windows {
+			if n >= w.Requests {
+				starts[n] = max(starts[n], starts[n-w.Requests]+w.Per)
+			}
+		}
+		if n >= workers {
+			starts[n] = max(starts[n], starts[n-workers]+latency)
+		}
+	}
+	return starts[requests-1] + latency
+}
+
+func TestPacerNeverMeetsTheLimit(t *testing.T) {
+	for _, latency := range []struct {
+		name         string
+		base, jitter time.Duration
+		share        float64 // of the optimum that must be reached
+	}{
+		{"none", 0, 0, 0.99},
+		{"10ms", 9 * time.Millisecond, 2 * time.Millisecond, 0.98},
+		{"wild", 0, 200 * time.Millisecond, 0.80},
+	} {
+		for _, requests := range []int{1_000, 5_000, 20_000} {
+			for _, workers := range []int{1, 8, 64} {
+				t.Run(fmt.Sprintf("%s/%d/%d", latency.name, requests, workers), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						testPacer(t, requests, workers, latency.base, latency.jitter, latency.share)
+					})
+				})
+			}
+		}
+	}
+}
+
+func testPacer(t *testing.T, requests, workers int, base, jitter time.Duration, share float64) {
+	windows := DefaultRate()
+	server := &rollingLimiter{windows: windows}
+	p := newPacer(windows)
+	delay := func(rng *rand.Rand) {
+		if jitter > 0 {
+			time.Sleep(base/2 + time.Duration(rng.Int64N(int64(jitter)/2+1)))
+		}
+	}
+	start := time.Now()
+	var left atomic.Int64
+	left.Store(int64(requests))
+	var wg sync.WaitGroup
+	for n := range workers {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(3, uint64(n)))
+			for left.Add(-1) >= 0 {
+				permit, err := p.acquire(t.Context(), time.Hour)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				delay(rng) // on the way there
+				ok := server.arrive()
+				delay(rng) // and back
+				if ok {
+					p.over(permit, true)
+				} else {
+					p.throttled(permit, 0)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if server.refused > 0 || len(server.counted) != requests {
+		t.Errorf("%d refused, %d counted, want 0 and %d", server.refused, len(server.counted), requests)
+	}
+	took, best := time.Since(start), optimum(requests, workers, base+jitter/2, windows)
+	if got := float64(best) / float64(took); got < share {
+		t.Errorf("took %s, the optimum is %s: %.4f, want %.2f", took, best, got, share)
+	}
+}
+
+func TestPacerIsFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer([]Window{{1, time.Second}})
+		var order []int
+		for n := range 20 {
+			go func() {
+				permit, err := p.acquire(t.Context(), time.Hour)
+				if err != nil {
+					t.Error(err)
+				}
+				order = append(order, n) // one at a time, by the window
+				p.over(permit, true)
+			}()
+			synctest.Wait()
+		}
+		time.Sleep(time.Minute)
+		if len(order) != 20 {
+			t.Fatalf("%d of 20 let through", len(order))
+		}
+		for i, n := range order {
+			if i != n {
+				t.Fatalf("let through as %v, want the order of coming", order)
+			}
+		}
+	})
+}
+
+func TestPacerCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer([]Window{{1, time.Minute}})
+		permit, _ := p.acquire(t.Context(), time.Hour)
+		p.over(permit, true)
+
+		why := errors.New("why")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		var first, second error
+		go func() { _, first = p.acquire(ctx, time.Hour) }()
+		synctest.Wait()
+		var secondAt time.Time
+		go func() {
+			_, second = p.acquire(t.Context(), time.Hour)
+			secondAt = time.Now()
+		}()
+		synctest.Wait()
+		start := time.Now()
+		cancel(why)
+		synctest.Wait()
+		if first != why {
+			t.Errorf("cancelled waiter: %v, want the cause", first)
+		}
+		if _, err := p.acquire(ctx, time.Hour); err != why {
+			t.Errorf("acquire with a cancelled context: %v, want the cause", err)
+		}
+		time.Sleep(2 * time.Minute)
+		if second != nil || secondAt.Sub(start) > 61*time.Second {
+			t.Errorf("the next in the queue: %v after %s, want to be let through in its turn", second, secondAt.Sub(start))
+		}
+	})
+}
+
+// A hundred workers meet a limit that another process has used up.
+func TestGateProbes(t *testing.T) {
+	for _, after := range []time.Duration{0, 20 * time.Second} {
+		t.Run(fmt.Sprint("Retry-After ", after), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const outage = 3 * time.Minute
+				p := newPacer(nil)
+				start := time.Now()
+				refused, accepted, lastRefused := 0, 0, time.Duration(0)
+				var mu sync.Mutex
+				var wg sync.WaitGroup
+				for range 100 {
+					wg.Go(func() {
+						for {
+							permit, err := p.acquire(t.Context(), time.Hour)
+							if err != nil {
+								t.Error(err)
+								return
+							}
+							time.Sleep(50 * time.Millisecond)
+							mu.Lock()
+							if time.Since(start) < outage {
+								refused++
+								lastRefused = time.Since(start)
+								mu.Unlock()
+								p.throttled(permit, after)
+								continue
+							}
+							accepted++
+							mu.Unlock()
+							p.over(permit, true)
+							return
+						}
+					})
+				}
+				wg.Wait()
+				took := time.Since(start)
+				if accepted != 100 || refused < 102 || refused > 100+15 {
+					t.Errorf("%d accepted, %d refused (last after %s): want 100, and a few more than the first 100", accepted, refused, lastRefused)
+				}
+				if took > outage+35*time.Second {
+					t.Errorf("took %s, want little more than %s", took, outage)
+				}
+			})
+		})
+	}
+}
+
+func TestGatePatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(nil)
+		a, _ := p.acquire(t.Context(), time.Minute)
+		b, _ := p.acquire(t.Context(), time.Minute)
+		var waiting error
+		start, waited := time.Now(), time.Duration(0)
+		p.throttled(a, 30*time.Second)
+		go func() {
+			_, waiting = p.acquire(t.Context(), time.Minute)
+			waited = time.Since(start)
+		}()
+		synctest.Wait()
+		if waiting != nil {
+			t.Fatalf("gave up at once: %v", waiting)
+		}
+		// Longer than anybody's patience: nobody waits for nothing.
+		time.Sleep(time.Second)
+		p.throttled(b, time.Hour)
+		synctest.Wait()
+		if waiting != errGateShut || waited != time.Second {
+			t.Errorf("after Retry-After of an hour: %v after %s, want errGateShut at once", waiting, waited)
+		}
+		if _, err := p.acquire(t.Context(), time.Minute); err != errGateShut {
+			t.Errorf("a new one: %v, want errGateShut", err)
+		}
+		if left := time.Until(p.shutUntil()); left < time.Hour || left > time.Hour+time.Second {
+			t.Errorf("shut for %s, want an hour and at most a second", left)
+		}
+	})
+}
+
+// A probe without an answer says nothing: the next one tries.
+func TestGateProbeLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(nil)
+		a, _ := p.acquire(t.Context(), time.Hour)
+		p.throttled(a, time.Second)
+		probe, _ := p.acquire(t.Context(), time.Hour)
+		let := 0
+		for range 3 {
+			go func() {
+				if _, err := p.acquire(t.Context(), time.Hour); err == nil {
+					let++
+				}
+			}()
+		}
+		synctest.Wait()
+		if let != 0 {
+			t.Fatalf("%d let through beside the probe", let)
+		}
+		p.over(probe, false)
+		synctest.Wait()
+		if let != 1 {
+			t.Errorf("%d let through after the probe was lost, want 1", let)
+		}
+	})
+}
+
+func TestPacerWithoutWindows(t *testing.T) {
+	p := newPacer(nil)
+	if n := testing.AllocsPerRun(100, func() {
+		permit, err := p.acquire(context.Background(), time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.over(permit, true)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
