@@ -130,11 +130,7 @@ func (d *dialect) header(text []byte, final bool, o CSVOptions) (n int, lines in
 		}
 		names = append(names, name)
 	}
-	lines += int64(strings.Count(string(text[s:end]), string(rune(d.nl))))
-	if text[end-1] != d.nl {
-		lines++
-	}
-	return end, lines, names, nil
+	return end, lines + int64(countLines(text[s:end], d.nl)), names, nil
 }
 
 // uniqueKeys gives each name a JSON key of its own, colon included: a name

@@ -45,55 +45,77 @@ func (c *csvFormat) records(chunk *Chunk, text []byte) iter.Seq2[Record, error] 
 
 // rows yields the records of r.text, which starts at start.
 func (r *csvRows) rows(start Pos, yield func(Record, error) bool) {
-	d := &r.csv.dialect
-	text := r.text
 	pos := start
-	for s := 0; s < len(text); {
-		stop := d.line(text, s, true)
-		end := trimLineEnd(text, s, stop, d.nl)
-		if end == s || d.comments && text[s] == d.comment && stop-s <= d.max {
-			s = stop
-			pos = Pos{start.Offset + int64(s), pos.Line + 1}
-			continue
-		}
-		if d.quoted && r.quote < s {
-			r.quote = indexFrom(text, s, d.quote)
-		}
-		ok, lines := stop-s <= d.max, int64(1)
-		switch {
-		case d.comments && text[s] == d.comment:
-			ok = false // a comment past the limit, and so no comment for any chunking
-		case !d.quoted || r.quote >= stop:
-			if ok {
-				r.splitPlain(s, end)
-			}
-		default:
-			line := stop
-			if stop, ok = d.record(text, s, true, &r.fields); stop != line {
-				lines = int64(bytes.Count(text[s:stop], []byte{d.nl}))
-				if lines == 0 || text[stop-1] != d.nl {
-					lines++
-				}
-			}
-		}
-		r.rec.Pos, r.rec.End = pos, Pos{start.Offset + int64(stop), pos.Line + lines}
+	for s, stop := 0, 0; s < len(r.text); s, pos = stop, r.rec.End {
+		var kind rowKind
+		var lines int
+		stop, lines, kind = r.split(s)
+		r.rec.Pos, r.rec.End = pos, Pos{start.Offset + int64(stop), pos.Line + int64(lines)}
 		var fault *RowError
-		if !ok {
-			fault = r.broken(s, stop)
-		} else {
+		switch kind {
+		case noRow:
+			continue
+		case goodRow:
 			fault = r.fill(s, stop)
+		case badRow:
+			fault = r.broken(s, stop)
 		}
-		var more bool
 		if fault != nil {
-			more = yield(Record{}, fault)
-		} else {
-			more = yield(r.rec, nil)
-		}
-		if !more {
+			if !yield(Record{}, fault) {
+				return
+			}
+		} else if !yield(r.rec, nil) {
 			return
 		}
-		s, pos = stop, r.rec.End
 	}
+}
+
+// rowKind is what stands between two borders.
+type rowKind uint8
+
+const (
+	goodRow rowKind = iota // well formed, its fields in r.fields
+	badRow                 // one physical line that is no record
+	noRow                  // a blank line or a comment
+)
+
+// split finds the fields of what starts at text[s], and where it ends, so many
+// lines further on.
+func (r *csvRows) split(s int) (stop, lines int, kind rowKind) {
+	d, text := &r.csv.dialect, r.text
+	stop = d.line(text, s, true)
+	end := trimLineEnd(text, s, stop, d.nl)
+	switch {
+	case end == s:
+		return stop, 1, noRow
+	case d.comments && text[s] == d.comment:
+		// What is too long for a record is too long for a comment, lest it
+		// depend on the chunk whether the comment byte is looked at.
+		if stop-s > d.max {
+			return stop, 1, badRow
+		}
+		return stop, 1, noRow
+	}
+	if d.quoted && r.quote < s {
+		r.quote = indexFrom(text, s, d.quote)
+	}
+	if !d.quoted || r.quote >= stop {
+		if stop-s > d.max {
+			return stop, 1, badRow
+		}
+		r.splitPlain(s, end)
+		return stop, 1, goodRow
+	}
+	line := stop
+	stop, ok := d.record(text, s, true, &r.fields)
+	if !ok {
+		return stop, 1, badRow
+	}
+	lines = 1
+	if stop > line {
+		lines = countLines(text[s:stop], d.nl)
+	}
+	return stop, lines, goodRow
 }
 
 // splitPlain finds the fields of a line without quotes, text[s:end].

@@ -73,20 +73,32 @@ func (in *input) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// wrap names the source, and says what a broken compressed stream is.
+// wrap names the source of a reading error, and says what it means that a
+// compressed stream is broken.
 func (in *input) wrap(err error) error {
-	if in.compression == None {
-		return fmt.Errorf("%s: %w", in.name, err)
-	}
 	var changed *changedError
-	if errors.As(err, &changed) {
-		return fmt.Errorf("%s: %w", in.name, err)
+	switch {
+	case in.compression == None || errors.As(err, &changed):
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = fmt.Errorf("%s data ends in the middle, the file is incomplete: %w", in.compression, err)
+	default:
+		err = fmt.Errorf("%s data damaged: %w", in.compression, err)
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%s: %s data ends in the middle, the file is incomplete: %w", in.name, in.compression, err)
-	}
-	return fmt.Errorf("%s: %s data damaged: %w", in.name, in.compression, err)
+	return in.named(err)
 }
+
+// named puts the name of the source before err, once.
+func (in *input) named(err error) error {
+	if err == nil || errors.As(err, new(namedError)) {
+		return err
+	}
+	return namedError{fmt.Errorf("%s: %w", in.name, err)}
+}
+
+// namedError is an error whose text starts with the source's name.
+type namedError struct{ error }
+
+func (e namedError) Unwrap() error { return e.error }
 
 func (in *input) consumed() int64 { return in.read }
 
@@ -118,7 +130,7 @@ func (in *input) seek(offset int64, inner bool, nl byte) error {
 	}
 	if err := in.skipTo(at); err != nil {
 		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) && in.compression == None {
-			err = fmt.Errorf("%s: offset %d is past the end of the text: %w", in.name, offset, errNoRecord)
+			err = in.named(fmt.Errorf("offset %d is past the end of the text: %w", offset, errNoRecord))
 		}
 		return err
 	}
@@ -128,13 +140,13 @@ func (in *input) seek(offset int64, inner bool, nl byte) error {
 	var before [1]byte
 	if _, err := io.ReadFull(in, before[:]); err != nil {
 		if err == io.EOF {
-			err = fmt.Errorf("%s: offset %d is past the end of the text: %w", in.name, offset, errNoRecord)
+			err = in.named(fmt.Errorf("offset %d is past the end of the text: %w", offset, errNoRecord))
 		}
 		return err
 	}
 	// At the very end of the text the last record may lack its line ending.
 	if before[0] != nl && len(in.text.peek(1)) > 0 {
-		return fmt.Errorf("%s: offset %d: %w", in.name, offset, errNoRecord)
+		return in.named(fmt.Errorf("offset %d: %w", offset, errNoRecord))
 	}
 	return nil
 }
@@ -142,7 +154,7 @@ func (in *input) seek(offset int64, inner bool, nl byte) error {
 // skipTo makes the byte of the text at offset the next one.
 func (in *input) skipTo(offset int64) error {
 	if in.file == nil {
-		return fmt.Errorf("%s: not a regular file, so that reading cannot start at offset %d", in.name, offset)
+		return in.named(fmt.Errorf("not a regular file, so that reading cannot start at offset %d", offset))
 	}
 	in.closeUnpacker()
 	at := int64(0)

@@ -113,9 +113,7 @@ func open(in *input, opt Options) (s *Source, err error) {
 	defer func() {
 		if err != nil {
 			in.close()
-			if !strings.HasPrefix(err.Error(), in.name+": ") {
-				err = fmt.Errorf("%s: %w", in.name, err)
-			}
+			err = in.named(err)
 		}
 	}()
 	if opt, err = opt.withDefaults(); err != nil {

@@ -12,8 +12,7 @@ import (
 // process at the latest.
 func openParquet(in *input, opt Options) (formatReader, error) {
 	if in.compression == None && in.file != nil {
-		r, err := newParquet(in.name, in.file, in.size, opt)
-		return parquetSource{r, in}, err
+		return openSpooled(in, in.file, in.size, opt)
 	}
 	temp, err := os.CreateTemp("", "m3import-*.parquet")
 	if err != nil {
@@ -25,8 +24,15 @@ func openParquet(in *input, opt Options) (formatReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := newParquet(in.name, temp, size, opt)
-	return parquetSource{r, in}, err
+	return openSpooled(in, temp, size, opt)
+}
+
+func openSpooled(in *input, f io.ReaderAt, size int64, opt Options) (formatReader, error) {
+	r, err := newParquet(in.name, f, size, opt)
+	if err != nil {
+		return nil, namedError{err}
+	}
+	return parquetSource{r, in}, nil
 }
 
 // parquetSource closes the input with the format's reader.

@@ -93,11 +93,7 @@ func (t *textSource) emit(n int) *Chunk {
 		t.buf = make([]byte, len(rest))
 	}
 	t.n = copy(t.buf, rest)
-	lines := int64(bytes.Count(text, []byte{t.nl}))
-	if text[n-1] != t.nl {
-		lines++
-	}
-	return t.chunk(c, int64(n), lines)
+	return t.chunk(c, int64(n), int64(countLines(text, t.nl)))
 }
 
 // chunk makes a chunk of the next n bytes.
@@ -146,7 +142,7 @@ func (t *textSource) seek(p Pos) error {
 		p = t.first
 	}
 	if p.Offset < t.first.Offset || p.Line < t.first.Line {
-		return fmt.Errorf("%s: position %v is before the first record, %v", t.in.name, p, t.first)
+		return t.in.named(fmt.Errorf("position %v is before the first record, %v", p, t.first))
 	}
 	if p == t.pos && (t.err == nil || t.err == io.EOF) {
 		return nil // it is there, also when it is a stream that cannot go back
@@ -203,6 +199,15 @@ func (p rejectChunk) records(*Chunk) iter.Seq2[Record, error] {
 }
 
 func (rejectChunk) release() {}
+
+// countLines counts the lines of text, an unfinished last one too.
+func countLines(text []byte, nl byte) int {
+	n := bytes.Count(text, []byte{nl})
+	if len(text) > 0 && text[len(text)-1] != nl {
+		n++
+	}
+	return n
+}
 
 // trimLineEnd returns where the line text[s:stop] ends without its ending: nl,
 // and a CR before it or before the end of the text when nl is LF.
