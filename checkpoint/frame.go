@@ -27,24 +27,22 @@ const (
 	frameEnd     = "\n}\n"
 )
 
-// appendFrame appends the state file of that kind with v as its content. It
-// writes into dst and allocates what encoding/json does.
-func appendFrame(dst *bytes.Buffer, kind string, v any) error {
-	dst.WriteString(frameFormat + kind + frameVersion + strconv.Itoa(Version) + frameSum)
-	sumAt := dst.Len()
-	dst.Write(make([]byte, hex.EncodedLen(sha256.Size)))
-	dst.WriteString(frameContent)
-	contentAt := dst.Len()
-	enc := json.NewEncoder(dst)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	dst.Truncate(dst.Len() - 1) // Encode ends with a newline
-	sum := frameDigest(kind, Version, dst.Bytes()[contentAt:])
-	hex.Encode(dst.Bytes()[sumAt:], sum[:])
-	dst.WriteString(frameEnd)
-	return nil
+// appendFrame appends the state file of that kind with that content.
+func appendFrame(dst []byte, kind string, content []byte) []byte {
+	sum := frameDigest(kind, Version, content)
+	dst = append(append(append(dst, frameFormat...), kind...), frameVersion...)
+	dst = strconv.AppendInt(dst, Version, 10)
+	dst = append(dst, frameSum...)
+	dst = hex.AppendEncode(dst, sum[:])
+	dst = append(dst, frameContent...)
+	dst = append(dst, content...)
+	return append(dst, frameEnd...)
+}
+
+// frameOf is appendFrame for what is written rarely, laid out for people.
+func frameOf(kind string, v any) ([]byte, error) {
+	content, err := json.MarshalIndent(v, "", "  ")
+	return appendFrame(nil, kind, content), err
 }
 
 func frameDigest(kind string, version int64, content []byte) [sha256.Size]byte {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,48 +15,67 @@ import (
 )
 
 // entry is a line of the history: one source of a finished import. The line
-// ends with a checksum of what stands before it, for the history is too long
-// for a frame and decides about money all the same.
+// begins with a digest of what identifies the source, so that one is found
+// without reading the rest of the others, and ends with a checksum of what
+// stands before it: the history is too long to be a frame, and decides about
+// money all the same.
 type entry struct {
+	ID       string    `json:"id"`
 	When     time.Time `json:"when"` // the import finished
 	Import   string    `json:"import"`
 	OrgID    string    `json:"org_id"`
 	Endpoint string    `json:"endpoint"`
 	Mapping  string    `json:"mapping_hash"`
 	Source
+	Sum string `json:"crc32c"`
+}
+
+// identity is of a content that was sent somewhere through some mapping.
+type identity [16]byte
+
+func identify(org, endpoint, mapping string, p *Print) identity {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %d %s %s", org, endpoint, mapping, p.Size, p.Head, p.Tail))
+	return identity(sum[:])
 }
 
 const (
+	entryID  = `{"id":"`
 	entrySum = `,"crc32c":"`
 	entryEnd = `"}`
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// appendEntry appends the line, without its newline.
+// appendEntry appends the line, without its newline. It sets ID and Sum.
 func appendEntry(dst []byte, e *entry) ([]byte, error) {
+	id := identify(e.OrgID, e.Endpoint, e.Mapping, &e.Print)
+	e.ID, e.Sum = hex.EncodeToString(id[:]), ""
 	text, err := json.Marshal(e)
 	if err != nil {
 		return dst, err
 	}
-	text = text[:len(text)-1] // the closing brace
+	text = text[:len(text)-len(entrySum)-len(entryEnd)]
 	dst = append(append(dst, text...), entrySum...)
 	return fmt.Appendf(dst, "%08x"+entryEnd, crc32.Checksum(text, castagnoli)), nil
 }
 
-// parseEntry is the mirror of appendEntry.
-func parseEntry(line []byte, e *entry) error {
+// checkEntry holds a line to its checksum and returns whom it is about.
+func checkEntry(line []byte) (id identity, err error) {
 	body, ok := bytes.CutSuffix(line, []byte(entryEnd))
-	at := len(body) - 8
-	if !ok || at < len(entrySum) || !bytes.HasSuffix(body[:at], []byte(entrySum)) {
-		return errors.New("it does not end with its checksum")
+	at := len(body) - hex.EncodedLen(crc32.Size)
+	if !ok || at < 0 || !bytes.HasSuffix(body[:at], []byte(entrySum)) {
+		return id, errors.New("it does not end with its checksum")
 	}
 	text := body[:at-len(entrySum)]
 	if want := fmt.Sprintf("%08x", crc32.Checksum(text, castagnoli)); want != string(body[at:]) {
-		return fmt.Errorf("its checksum is %s, expect %q", want, body[at:])
+		return id, fmt.Errorf("it has the checksum %s, expect %q", want, body[at:])
 	}
-	*e = entry{}
-	return json.Unmarshal(append(text[:len(text):len(text)], '}'), e)
+	text, ok = bytes.CutPrefix(text, []byte(entryID))
+	if !ok || len(text) < hex.EncodedLen(len(id)) {
+		return id, errors.New("it does not begin with its id")
+	}
+	_, err = hex.Decode(id[:], text[:hex.EncodedLen(len(id))])
+	return id, err
 }
 
 // Earlier is a source of a finished import.
@@ -74,16 +94,33 @@ type Earlier struct {
 // A content whose print cannot prove it the same (Print.Diff says how that
 // comes) is found with a Doubt, and the caller has to ask: to import it again
 // can bill it twice, and to skip it can lose a correction.
-func (j *Journal) Imported(org, endpoint, mappingHash string, p Print) (Earlier, bool, error) {
+func (j *Journal) Imported(org, endpoint, mappingHash string, p Print) (was Earlier, found bool, err error) {
+	if p.Head == "" {
+		return Earlier{}, false, nil
+	}
 	if j.index == nil {
-		x, err := j.readHistory()
+		if err := j.readHistory(); err != nil {
+			return Earlier{}, false, err
+		}
+	}
+	for i := j.index.last[identify(org, endpoint, mappingHash, &p)]; i != 0; i = j.index.lines[i].before {
+		e, err := j.entry(j.index.lines[i])
 		if err != nil {
 			return Earlier{}, false, err
 		}
-		j.index = x
+		if e.Full != "" && p.Full != "" && e.Full != p.Full {
+			continue // another content, for certain
+		}
+		// The latest is as good as any without doubt, and better than any with.
+		seen := Earlier{When: e.When, Import: e.Import, Doubt: e.Print.Diff(p)}
+		if !found || seen.Doubt == "" {
+			was, found = seen, true
+		}
+		if was.Doubt == "" {
+			break
+		}
 	}
-	e, ok := j.index.find(org, endpoint, mappingHash, p)
-	return e, ok, nil
+	return was, found, nil
 }
 
 // appendHistory adds the sources of the plan to the history, to be durable with
@@ -120,77 +157,51 @@ func (j *Journal) appendHistory() error {
 	return nil
 }
 
-func (j *Journal) readHistory() (*index, error) {
-	x := &index{first: map[[sha256.Size]byte]int32{}}
-	if j.historyLen == 0 {
-		return x, nil
-	}
-	name := j.path(historyName)
-	in := bufio.NewReaderSize(io.NewSectionReader(j.history.file, 0, j.historyLen), 64<<10)
-	var e entry
-	for n := 1; ; n++ {
-		line, err := in.ReadBytes('\n')
-		if err == io.EOF && len(line) == 0 {
-			return x, nil
-		}
-		if err == nil {
-			err = parseEntry(line[:len(line)-1], &e)
-		}
-		if err != nil {
-			return nil, &DamagedError{Path: name, Reason: fmt.Sprintf("line %d: %v", n, err)}
-		}
-		x.add(&e)
-	}
-}
-
-// index finds sources of the history by what identifies them. It holds a
-// hundred thousand in some 20 MB.
+// index says where in the history the lines of one identity are.
 type index struct {
-	first map[[sha256.Size]byte]int32 // of the chain of those with one identity
-	all   []seen
+	last  map[identity]int32 // into lines
+	lines []place            // from 1 on
 }
 
-type seen struct {
-	when, modified time.Time
-	imp            string
-	full           string
-	next           int32 // earlier one of the same identity, -1 at the end
+type place struct {
+	at     int64
+	size   int32
+	before int32 // the line before it that has the same identity, 0 for none
 }
 
-func identity(org, endpoint, mapping string, p *Print) [sha256.Size]byte {
-	return sha256.Sum256(fmt.Appendf(nil, "%q %q %q %d %s %s", org, endpoint, mapping, p.Size, p.Head, p.Tail))
-}
-
-func (x *index) add(e *entry) {
-	key := identity(e.OrgID, e.Endpoint, e.Mapping, &e.Print)
-	s := seen{when: e.When, modified: e.Modified, imp: e.Import, full: e.Full, next: -1}
-	if i, ok := x.first[key]; ok {
-		s.next = i
-	}
-	x.first[key] = int32(len(x.all))
-	x.all = append(x.all, s)
-}
-
-// find prefers an entry without doubt, and a later one to an earlier.
-func (x *index) find(org, endpoint, mapping string, p Print) (found Earlier, ok bool) {
-	i, any := x.first[identity(org, endpoint, mapping, &p)]
-	if !any || p.Head == "" {
-		return Earlier{}, false
-	}
-	for ; i >= 0; i = x.all[i].next {
-		s := &x.all[i]
-		was := p
-		was.Modified, was.Full = s.modified, s.full
-		if was.Full != "" && p.Full != "" && was.Full != p.Full {
-			continue // another content, for certain
-		}
-		e := Earlier{When: s.when, Import: s.imp, Doubt: was.Diff(p)}
-		if e.Doubt == "" {
-			return e, true
-		}
-		if !ok {
-			found, ok = e, true
+func (j *Journal) readHistory() error {
+	x := &index{last: map[identity]int32{}, lines: make([]place, 1)}
+	if j.historyLen > 0 {
+		in := bufio.NewReaderSize(io.NewSectionReader(j.history.file, 0, j.historyLen), 256<<10)
+		for at := int64(0); at < j.historyLen; {
+			line, err := in.ReadSlice('\n')
+			var id identity
+			if err == nil {
+				id, err = checkEntry(line[:len(line)-1])
+			}
+			if err != nil {
+				return &DamagedError{Path: j.path(historyName), Reason: fmt.Sprintf("line %d: %v", len(x.lines), err)}
+			}
+			x.lines = append(x.lines, place{at: at, size: int32(len(line) - 1), before: x.last[id]})
+			x.last[id] = int32(len(x.lines) - 1)
+			at += int64(len(line))
 		}
 	}
-	return found, ok
+	j.index = x
+	return nil
+}
+
+// entry reads a line of the history.
+func (j *Journal) entry(p place) (e entry, err error) {
+	line := make([]byte, p.size)
+	if _, err := j.history.file.ReadAt(line, p.at); err != nil {
+		return entry{}, fmt.Errorf("history: %w", err)
+	}
+	if _, err = checkEntry(line); err == nil {
+		err = json.Unmarshal(line, &e)
+	}
+	if err != nil {
+		return entry{}, &DamagedError{Path: j.path(historyName), Reason: fmt.Sprintf("the line at byte %d: %v", p.at, err)}
+	}
+	return e, nil
 }

@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/rand"
 	"encoding/hex"
@@ -36,8 +35,9 @@ type Journal struct {
 	err   error // the first error; nothing is written after it
 
 	state
-	last    bytes.Buffer // the frame of the mark that was committed last
-	next    bytes.Buffer // the frame of the mark that is being committed
+	last    []byte // the frame of the mark that was committed last
+	next    []byte // that of the mark that is being committed
+	text    []byte // its content
 	rejects tail
 	sources tail
 	history tail
@@ -82,9 +82,7 @@ func (j *Journal) open() (err error) {
 			return fmt.Errorf("state directory: %w", err)
 		}
 	}
-	if err := appendFrame(&j.last, kindMark, &j.mark); err != nil {
-		return err
-	}
+	j.last = appendFrame(nil, kindMark, j.mark.appendJSON(nil))
 	if j.historyLen > 0 {
 		if j.history, err = openTail(j.fsys, j.path(historyName), j.historyLen, j.spill); err != nil {
 			return err
@@ -134,7 +132,7 @@ func (j *Journal) Mark() (Mark, bool) {
 		return Mark{}, false
 	}
 	var m Mark
-	if err := parseFrame(j.home(markName), kindMark, j.last.Bytes(), &m); err != nil {
+	if err := parseFrame(j.home(markName), kindMark, j.last, &m); err != nil {
 		panic("checkpoint: a mark does not survive its own encoding: " + err.Error())
 	}
 	return m, m.Begun()
@@ -182,14 +180,15 @@ func (j *Journal) begin(p Plan) error {
 	if err := j.fsys.Mkdir(home, 0o700); err != nil {
 		return err // ErrExist too: an id is for one import
 	}
-	var plan, first bytes.Buffer
-	if err := errors.Join(appendFrame(&plan, kindPlan, &p), appendFrame(&first, kindMark, &mark)); err != nil {
+	plan, err := frameOf(kindPlan, &p)
+	if err != nil {
 		return err
 	}
+	first := appendFrame(nil, kindMark, mark.appendJSON(nil))
 	for _, f := range []struct {
 		name    string
 		content []byte
-	}{{planName, plan.Bytes()}, {markName, first.Bytes()}, {rejectsName, nil}, {sourcesName, nil}} {
+	}{{planName, plan}, {markName, first}, {rejectsName, nil}, {sourcesName, nil}} {
 		if err := create(j.fsys, filepath.Join(home, f.name), f.content); err != nil {
 			return err
 		}
@@ -200,11 +199,11 @@ func (j *Journal) begin(p Plan) error {
 			return err
 		}
 	}
-	var cur bytes.Buffer
-	if err := appendFrame(&cur, kindCurrent, current{Import: p.ID, HistoryLen: j.historyLen}); err != nil {
+	cur, err := frameOf(kindCurrent, current{Import: p.ID, HistoryLen: j.historyLen})
+	if err != nil {
 		return err
 	}
-	if err := replace(j.fsys, j.path(currentName), cur.Bytes()); err != nil {
+	if err := replace(j.fsys, j.path(currentName), cur); err != nil {
 		return err
 	}
 	j.rejects.close()
@@ -266,11 +265,9 @@ func (j *Journal) commit(m Mark, op string) error {
 	if m.Position.Before(j.mark.Position) {
 		return j.fail(op, fmt.Errorf("mark refused: its position %s is before the last one's, %s", m.Position, j.mark.Position))
 	}
-	j.next.Reset()
-	if err := appendFrame(&j.next, kindMark, &m); err != nil {
-		return j.fail(op, err)
-	}
-	if err := replace(j.fsys, j.home(markName), j.next.Bytes()); err != nil {
+	j.text = m.appendJSON(j.text[:0])
+	j.next = appendFrame(j.next[:0], kindMark, j.text)
+	if err := replace(j.fsys, j.home(markName), j.next); err != nil {
 		return j.fail(op, err)
 	}
 	j.last, j.next = j.next, j.last

@@ -33,10 +33,7 @@ func fingerprint(t *testing.T, data []byte, modified time.Time, full bool) check
 }
 
 func TestFingerprintDigests(t *testing.T) {
-	sum := func(b []byte) string {
-		s := sha256.Sum256(b)
-		return hex.EncodeToString(s[:])
-	}
+	sum := func(b []byte) string { return sumOf(string(b)) }
 	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, size := range []int{0, 1, kib64 - 1, kib64, kib64 + 1, 2 * kib64, 2*kib64 + 1, 300_000} {
 		data := make([]byte, size)
@@ -112,4 +109,9 @@ func TestFingerprintOfASourceThatShrinks(t *testing.T) {
 	if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "ends at byte 900, expect 1000") {
 		t.Errorf("%v, expect an error that names both lengths", err)
 	}
+}
+
+func sumOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }
