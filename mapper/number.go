@@ -79,7 +79,7 @@ func (p *numberParser) append(dst []byte, v reader.Value) (out []byte, d decimal
 	}
 	written := out[len(dst):]
 	if !ok || !jsonx.ValidNumber(written) {
-		return dst, d, 0, &FieldError{Value: shown(v.Text), Code: CodeNumber, Reason: p.expected(v)}
+		return dst, decimal.Decimal{}, 0, &FieldError{Value: shown(v.Text), Code: CodeNumber, Reason: p.expected(v)}
 	}
 	if d, ok = decimal.Parse(written); !ok {
 		return dst, d, 0, &FieldError{Value: shown(v.Text), Code: CodeNumberRange, Reason: outOfRange(written)}
@@ -183,15 +183,18 @@ func (p *numberParser) expected(v reader.Value) string {
 		return why
 	}
 	var could []string
-	for _, other := range otherForms {
-		q := other.numberParser
-		q.padding = q.padding || p.padding
-		if q == *p || !bytes.Contains(v.Text, []byte(q.group)) {
-			continue
-		}
+	propose := func(q numberParser, spec string) {
 		if out, ok := q.rewrite(nil, v.Text); ok && jsonx.ValidNumber(out) {
-			could = append(could, "number: "+other.spec)
+			could = append(could, "number: "+spec)
 		}
+	}
+	for _, other := range otherForms {
+		if bytes.Contains(v.Text, []byte(other.group)) {
+			propose(numberParser{decimal: other.decimal, group: other.group, padding: p.padding}, other.spec)
+		}
+	}
+	if !p.padding {
+		propose(numberParser{decimal: p.decimal, group: p.group, padding: true}, "{padding: true}")
 	}
 	if len(could) == 0 {
 		return why
@@ -201,16 +204,16 @@ func (p *numberParser) expected(v reader.Value) string {
 
 // otherForms are the ways to write numbers that an error proposes.
 var otherForms = [...]struct {
-	spec string
-	numberParser
+	spec    string
+	decimal byte
+	group   string
 }{
-	{"{padding: true}", numberParser{decimal: '.', padding: true}},
-	{`{group: ","}`, numberParser{decimal: '.', group: ","}},
-	{`{decimal: ","}`, numberParser{decimal: ','}},
-	{`{decimal: ",", group: "."}`, numberParser{decimal: ',', group: "."}},
-	{`{group: "_"}`, numberParser{decimal: '.', group: "_"}},
-	{`{group: "'"}`, numberParser{decimal: '.', group: "'"}},
-	{`{group: " "}`, numberParser{decimal: '.', group: " "}},
+	{`{group: ","}`, '.', ","},
+	{`{decimal: ","}`, ',', ""},
+	{`{decimal: ",", group: "."}`, ',', "."},
+	{`{group: "_"}`, '.', "_"},
+	{`{group: "'"}`, '.', "'"},
+	{`{group: " "}`, '.', " "},
 }
 
 // outOfRange says why a number of JSON's grammar is none to package decimal.

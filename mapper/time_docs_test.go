@@ -155,7 +155,9 @@ measure: {n: {column: N` + strings.TrimSuffix(number, ", number: {}") + `}}
 	}
 }
 
-func textValue(text string) reader.Value { return reader.Value{Kind: reader.String, Text: []byte(text)} }
+func textValue(text string) reader.Value {
+	return reader.Value{Kind: reader.String, Text: []byte(text)}
+}
 
 func timeOfRow(m *Mapping, v reader.Value) (string, *FieldError) {
 	p, err := m.Measurements[0].TS.compile()
