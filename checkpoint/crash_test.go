@@ -30,7 +30,7 @@ func TestCrashAtAnyMoment(t *testing.T) {
 		}
 		watch()
 		ok(t, w.open())
-		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+		for range rapid.IntRange(1, 8).Draw(t, "steps") {
 			crashHere(t, w, w.fsys, chance, "between two calls")
 			w.will = w.was
 			step := rapid.IntRange(0, 9).Draw(t, "step")
@@ -239,7 +239,7 @@ func TestDiskFullAtEveryByte(t *testing.T) {
 		w.fsys.SetSpace(space)
 		err := w.play()
 		if err == nil {
-			if space < 5000 {
+			if space < 3000 {
 				t.Fatalf("the story fits into %d bytes", space)
 			}
 			return
