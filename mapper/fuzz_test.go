@@ -16,8 +16,8 @@ import (
 	"github.com/m3import/m3import/reader"
 )
 
-// FuzzParse: whatever a mapping file holds, there is a Mapping that compiles
-// and keeps its hash, or an error with a place in the file.
+// FuzzParse: whatever a mapping file holds, there is a Mapping that compiles,
+// keeps its hash and obeys the JSON Schema, or an error with a place in the file.
 func FuzzParse(f *testing.F) {
 	for _, m := range mistakes {
 		f.Add([]byte(strings.Replace(m.text, "§", "", 1)))
@@ -25,6 +25,7 @@ func FuzzParse(f *testing.F) {
 	for _, m := range fuzzMappings {
 		f.Add([]byte(m))
 	}
+	schema := mappingSchema(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		m, err := Parse(text)
 		if err != nil {
@@ -36,6 +37,9 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("line %d of %d: %v", pe.Line, lines, err)
 			}
 			return
+		}
+		if err := underSchema(t, schema, string(text)); err != nil {
+			t.Fatalf("Parse took what the schema refuses: %v", err)
 		}
 		hash := m.Hash()
 		if _, err := m.Compile(); err != nil {

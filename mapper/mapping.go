@@ -206,10 +206,10 @@ func (m *Mapping) ReaderOptions() reader.Options {
 	return opt
 }
 
-// Hash names the meaning of m, as 64 hexadecimal digits: two mappings with the
-// same hash make the same bytes of every row. Comments, layout, the order of
-// keys and defaults that are written out do not count; the version of the uid
-// algorithm does.
+// Hash names the meaning of m, as 64 hexadecimal digits: in one version of this
+// package, two mappings with the same hash make the same bytes of every row.
+// Comments, layout, the order of keys and defaults that are written out do not
+// count; the order of measurements and the version of the uid algorithm do.
 func (m *Mapping) Hash() string {
 	text, err := json.Marshal(struct {
 		UIDVersion int     `json:"uid_version"`

@@ -14,7 +14,7 @@ func TestColumnsAndOptions(t *testing.T) {
 input:
   format: csv
   compression: gzip
-  null: ["NULL", "-"]
+  null: ["NULL", "-"] # the key without quotes, as a person writes it
   trim: true
   max_record_bytes: 65536
   csv: {delimiter: ";", quote: none, names: [A, B], skip_lines: 2, comment: "#", newline: lf}

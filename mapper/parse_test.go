@@ -45,7 +45,7 @@ var mistakes = []struct{ name, text, want string }{
 	{"number for a text", rest + "what: {a: {column: A, §number: {decimal: \",\"}}}\n", `unknown key "number"`},
 	{"constant with decimal comma", rest + "measure: {a: {const: §\"1,5\"}}\n", `"1,5" is not a number as JSON writes them`},
 	{"constant in hex", rest + "measure: {a: {const: §0x10}}\n", `"0x10" is not a number`},
-	{"constant NaN", rest + "measure: {a: {const: §.nan}}\n", `".nan" is not a number`},
+	{"constant NaN", rest + "measure: {a: {const: §.nan}}\n", `".nan" is no number`},
 	{"empty policy", rest + "what: {a: {column: A, empty: §ignore}}\n", `"ignore" is no policy`},
 	{"constant default that is no number", rest + "measure: {a: {column: A, empty: {const: §none}}}\n", `"none" is not a number`},
 	{"skipped account", "version: 1\nmeter: M\naccount: {column: A, empty: §skip}\nts: T\nuid: U\n", "account cannot be left out"},

@@ -164,10 +164,8 @@ func (d *document) scalar(what string, n ast.Node) string {
 		return n.Token.Value
 	case *ast.BoolNode:
 		return n.Token.Value
-	case *ast.InfinityNode:
-		return n.Token.Value
-	case *ast.NanNode:
-		return n.Token.Value
+	case *ast.InfinityNode, *ast.NanNode:
+		d.failAt(d.startOf(n), "%s is no number that can be sent; put it in quotes if it is a text", quoted(n.GetToken().Value))
 	case *ast.NullNode:
 		d.failAt(d.startOf(n), "%s has no value; the word null means so too, and stands for itself only in quotes", what)
 	default:
