@@ -88,12 +88,14 @@ func daysIn(year, month int) int {
 }
 
 // daysBefore counts the days from 1970-01-01 to a date of the years 0 to 9999.
-// It counts years from March, which puts the leap day at the end of one.
+// It counts years from March, which puts the leap day at the end of one, and
+// goes 400 years ahead, a whole turn of the calendar, to divide nothing
+// negative.
 func daysBefore(year, month, day int) int {
-	const toEpoch = 719_468 + 366 // from 0000-03-01, less the year put in below
-	year, month = year+1, month-3 // one year more keeps the division positive
+	const turn, toEpoch = 146_097, 719_468 // days in 400 years, and from 0000-03-01 to 1970-01-01
+	year, month = year+400, month-3
 	if month < 0 {
 		year, month = year-1, month+12
 	}
-	return year*365 + year/4 - year/100 + year/400 + (153*month+2)/5 + day - 1 - toEpoch
+	return year*365 + year/4 - year/100 + year/400 + (153*month+2)/5 + day - 1 - turn - toEpoch
 }

@@ -33,7 +33,7 @@ import (
 // requests that the documents allow.
 type Options struct {
 	// Every checks the bodies of one request in so many, of those that submit
-	// measurements; validating a full one takes some 20 ms. The size limits,
+	// measurements; validating a full one takes tens of milliseconds. The size limits,
 	// and everything else of every exchange, are checked always. Default: 1.
 	Every int
 	// Refusals allows requests that break a document, and demands that they
