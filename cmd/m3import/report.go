@@ -142,8 +142,8 @@ const maxListed = 20
 func (p *printer) sources(list []sourceReport, skipped int) {
 	if len(list) > 1 {
 		var rows [][]string
-		list, prefix := list[:min(len(list), maxListed)], commonFolder(list)
-		for _, s := range list {
+		prefix := commonFolder(list)
+		for _, s := range list[:min(len(list), maxListed)] {
 			rows = append(rows, []string{strings.TrimPrefix(s.Path, prefix), grouped(s.Read), grouped(s.Accepted), grouped(s.Rejected), grouped(s.Filtered)})
 		}
 		table(p.w, "  ", []column{{"source", false}, {"read", true}, {"accepted", true}, {"rejected", true}, {"filtered", true}}, rows)
@@ -159,7 +159,11 @@ func commonFolder(list []sourceReport) string {
 	folder := filepath.Dir(list[0].Path) + string(filepath.Separator)
 	for _, s := range list {
 		for !strings.HasPrefix(s.Path, folder) {
-			folder = strings.TrimSuffix(folder, filepath.Base(folder)+string(filepath.Separator))
+			up := strings.TrimSuffix(folder, filepath.Base(folder)+string(filepath.Separator))
+			if up == folder {
+				return "" // they have no root in common
+			}
+			folder = up
 		}
 	}
 	return folder

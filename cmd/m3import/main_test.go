@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/m3import/m3import/sandbox"
+	"github.com/m3import/m3import/sandbox/conform"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv("M3IMPORT_TEST_AS_PROGRAM") != "" {
+		main() // the binary of the tests, run as the program
+	}
+	testscript.Main(m, map[string]func(){"m3import": main})
+}
+
+// canary is the secret that must appear nowhere.
+const canary = "canary-6f1d-secret-do-not-show"
+
+// TestScripts runs the scripts of testdata against a platform of their own.
+// Each exchange with it is checked against the OpenAPI documents. Besides the
+// commands of testscript there are:
+//
+//	held N             the platform holds N measurements, each uid once
+//	sum METER FIELD S  the exact sum of a field
+//	totals             prints what the platform counts, as JSON
+//	advance D          moves the platform's clock
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			platform := newPlatform(env.T().(testing.TB), sandbox.Config{})
+			for _, line := range platform.Env(platform.url) {
+				key, value, _ := strings.Cut(line, "=")
+				env.Setenv(key, value)
+			}
+			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
+			env.Setenv("M3IMPORT_RATE_LIMIT", "none")
+			env.Setenv("HOME", env.WorkDir)
+			samples, err := filepath.Abs("../../samples")
+			env.Setenv("SAMPLES", samples)
+			env.Values["platform"] = platform
+			return err
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"held":    cmdHeld,
+			"sum":     cmdSum,
+			"totals":  cmdTotals,
+			"secrets": cmdSecrets,
+		},
+	})
+}
+
+// platform is a sandbox that a test talks to over HTTP.
+type platform struct {
+	*sandbox.Server
+	url string
+}
+
+func newPlatform(t testing.TB, cfg sandbox.Config) *platform {
+	cfg.Secret = canary
+	s := sandbox.New(cfg)
+	server := httptest.NewServer(conform.Options{Every: 10}.Middleware(t, s))
+	t.Cleanup(server.Close)
+	return &platform{Server: s, url: server.URL}
+}
+
+func platformOf(ts *testscript.TestScript) *platform { return ts.Value("platform").(*platform) }
+
+func cmdHeld(ts *testscript.TestScript, neg bool, args []string) {
+	t := platformOf(ts).Totals()
+	if got := fmt.Sprint(t.Measurements); got != args[0] || t.UIDs != t.Measurements || t.Conflicts != 0 {
+		ts.Fatalf("the platform holds %d measurements with %d uids and %d conflicts, want %s", t.Measurements, t.UIDs, t.Conflicts, args[0])
+	}
+}
+
+func cmdSum(ts *testscript.TestScript, neg bool, args []string) {
+	t := platformOf(ts).Totals()
+	if got := t.Sum(args[0], args[1]); got != args[2] {
+		ts.Fatalf("sum of %s %s is %s, want %s", args[0], args[1], got, args[2])
+	}
+}
+
+func cmdTotals(ts *testscript.TestScript, neg bool, args []string) {
+	text, err := json.Marshal(platformOf(ts).Totals())
+	ts.Check(err)
+	ts.Logf("%s", text)
+}
+
+// cmdSecrets fails when the secret stands in any file of the script's folder.
+func cmdSecrets(ts *testscript.TestScript, neg bool, args []string) {
+	n := 0
+	ts.Check(filepath.WalkDir(ts.MkAbs("."), func(path string, e os.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if n++; bytes.Contains(text, []byte(canary)) {
+			ts.Fatalf("the secret stands in %s", path)
+		}
+		return err
+	}))
+	if n == 0 {
+		ts.Fatalf("no file was looked at")
+	}
+}
