@@ -100,7 +100,7 @@ func (p *parquetReader) checkGroups(rows int64) error {
 	for i, g := range p.groups {
 		p.first = append(p.first, total)
 		if g.rows > rows-total {
-			return fmt.Errorf("Parquet footer: more than the %d rows of the file in its row groups up to %d; the file is damaged", rows, i)
+			return fmt.Errorf("parquet footer: more than the %d rows of the file in its row groups up to %d; the file is damaged", rows, i)
 		}
 		total += g.rows
 		for k := range g.chunks {
@@ -110,10 +110,10 @@ func (p *parquetReader) checkGroups(rows int64) error {
 		}
 	}
 	if total != rows {
-		return fmt.Errorf("Parquet footer: %d rows in the file, but %d in its row groups; the file is damaged", rows, total)
+		return fmt.Errorf("parquet footer: %d rows in the file, but %d in its row groups; the file is damaged", rows, total)
 	}
 	if total > 0 && len(p.cursors) == 0 {
-		return errors.New("Parquet file of lists and maps only, of which none can be mapped")
+		return errors.New("parquet file of lists and maps only, of which none can be mapped")
 	}
 	p.first = append(p.first, total)
 	return nil

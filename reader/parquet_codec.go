@@ -36,10 +36,17 @@ func (u *pageUnpacker) unpack(codec compress.Compression, dst, src []byte) error
 	if len(dst) == 0 {
 		return nil // pages without values are written with and without a frame
 	}
+	if err := u.decode(codec, dst, src); err != nil {
+		return fmt.Errorf("%v data that do not unpack: %w", codec, err)
+	}
+	return nil
+}
+
+func (u *pageUnpacker) decode(codec compress.Compression, dst, src []byte) error {
 	switch codec {
 	case compress.Codecs.Uncompressed:
 		if len(src) != len(dst) {
-			return fmt.Errorf("%d bytes stored without compression, where the header says %d", len(src), len(dst))
+			return fmt.Errorf("%d bytes, where the header says %d", len(src), len(dst))
 		}
 		copy(dst, src)
 		return nil
@@ -49,7 +56,7 @@ func (u *pageUnpacker) unpack(codec compress.Compression, dst, src []byte) error
 			return err
 		}
 		if n != len(dst) {
-			return fmt.Errorf("snappy data that unpacks to %d bytes, where the header says %d", n, len(dst))
+			return fmt.Errorf("it makes %d bytes, where the header says %d", n, len(dst))
 		}
 		_, err = snappy.Decode(dst, src)
 		return err
@@ -90,7 +97,7 @@ func (u *pageUnpacker) unzstd(dst, src []byte) (err error) {
 		return err
 	}
 	if len(out) != len(dst) {
-		return fmt.Errorf("zstd data that unpacks to %d bytes, where the header says %d", len(out), len(dst))
+		return fmt.Errorf("it makes %d bytes, where the header says %d", len(out), len(dst))
 	}
 	return nil
 }
@@ -105,7 +112,7 @@ func (u *pageUnpacker) close() {
 func readExactly(r io.Reader, dst []byte) error {
 	n, err := io.ReadFull(r, dst)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("compressed data that ends after %d of %d bytes", n, len(dst))
+		return fmt.Errorf("it ends after %d of %d bytes", n, len(dst))
 	}
 	if err != nil {
 		return err
@@ -113,7 +120,7 @@ func readExactly(r io.Reader, dst []byte) error {
 	var more [1]byte
 	switch n, err := r.Read(more[:]); {
 	case n > 0:
-		return fmt.Errorf("compressed data that unpacks to more than the %d bytes of the header", len(dst))
+		return fmt.Errorf("it makes more than the %d bytes of the header", len(dst))
 	case err != nil && err != io.EOF:
 		return err
 	}

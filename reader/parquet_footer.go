@@ -14,51 +14,11 @@ const (
 	// of 1,000 columns and 500 row groups needs about half of them.
 	maxFooterBytes = 64 << 20
 	maxFooterItems = 16 << 20
-	// maxSchemaDepth bounds the nesting of groups.
-	maxSchemaDepth = 100
 )
 
 // The footer is parsed here and not by Arrow, whose parser believes the
 // lengths in it, recurses as deep as they say, and gives up on a whole file
 // for one column of a logical type that is younger than it.
-
-// Repetition types of parquet.thrift.
-const (
-	repRequired = 0
-	repOptional = 1
-	repRepeated = 2
-)
-
-// schemaNode is a SchemaElement of parquet.thrift with its place in the tree.
-type schemaNode struct {
-	name       string
-	physical   int64 // a parquet.Type; meaningless for groups
-	length     int64 // of a FIXED_LEN_BYTE_ARRAY
-	repetition int64
-	children   int64
-	converted  int64 // -1: none
-	scale      int64
-	precision  int64
-	logical    logicalType
-
-	path           string // names from below the root, joined by dots
-	group          bool
-	inner          string // what the nearest repeated node above or at this one is; "" when there is none
-	maxDef, maxRep int
-	leaf           int // number among the leaves, -1 for a group
-}
-
-// logicalType is the union LogicalType of parquet.thrift: which member is set,
-// by its number there, and what stands in it.
-type logicalType struct {
-	id     int64
-	scale  int64
-	prec   int64
-	bits   int64
-	signed bool
-	utc    bool
-	unit   int64 // 1 ms, 2 us, 3 ns
-}
 
 // columnChunk is what reading needs of a ColumnChunk of parquet.thrift.
 type columnChunk struct {
@@ -79,7 +39,7 @@ type rowGroup struct {
 // readFooter returns the bytes of the FileMetaData at the end of a file.
 func readFooter(f io.ReaderAt, size int64) ([]byte, error) {
 	if size < 12 {
-		return nil, fmt.Errorf("Parquet file of %d bytes, which is too short to be one: the file is cut off: %w", size, io.ErrUnexpectedEOF)
+		return nil, fmt.Errorf("parquet file of %d bytes, which is too short to be one: the file is cut off: %w", size, io.ErrUnexpectedEOF)
 	}
 	var head [4]byte
 	var tail [8]byte
@@ -95,23 +55,23 @@ func readFooter(f io.ReaderAt, size int64) ([]byte, error) {
 	case string(head[:]) != "PAR1":
 		return nil, errors.New("not a Parquet file: it does not start with PAR1")
 	case string(tail[4:]) != "PAR1":
-		return nil, fmt.Errorf("Parquet file without a footer at its end, which is where its directory is: the file is cut off: %w", io.ErrUnexpectedEOF)
+		return nil, fmt.Errorf("parquet file without a footer at its end, which is where its directory is: the file is cut off: %w", io.ErrUnexpectedEOF)
 	}
 	n := int64(binary.LittleEndian.Uint32(tail[:4]))
 	if n > size-12 {
-		return nil, fmt.Errorf("Parquet footer of %d bytes in a file of %d: the file is cut off or damaged: %w", n, size, io.ErrUnexpectedEOF)
+		return nil, fmt.Errorf("parquet footer of %d bytes in a file of %d: the file is cut off or damaged: %w", n, size, io.ErrUnexpectedEOF)
 	}
 	if n > maxFooterBytes {
-		return nil, fmt.Errorf("Parquet footer of %d bytes; the limit is %d", n, maxFooterBytes)
+		return nil, fmt.Errorf("parquet footer of %d bytes; the limit is %d", n, maxFooterBytes)
 	}
 	b := make([]byte, n)
 	if got, err := f.ReadAt(b, size-8-n); got < len(b) {
-		return nil, fmt.Errorf("Parquet footer: %w", err)
+		return nil, fmt.Errorf("parquet footer: %w", err)
 	}
 	return b, nil
 }
 
-var errEncrypted = errors.New("encrypted Parquet file, which cannot be read here: decrypt it first")
+var errEncrypted = errors.New("encrypted parquet file, which cannot be read here: decrypt it first")
 
 // parseSchema reads the schema out of a footer, walks all the rest of it, and
 // returns the number of rows of the file.
@@ -138,14 +98,14 @@ func parseSchema(footer []byte) (nodes []schemaNode, rows int64, err error) {
 	}
 	switch {
 	case r.err != nil:
-		return nil, 0, fmt.Errorf("Parquet footer: %w; the file is damaged", r.err)
+		return nil, 0, fmt.Errorf("parquet footer: %w; the file is damaged", r.err)
 	case r.items > maxFooterItems:
-		return nil, 0, fmt.Errorf("Parquet footer of %d parts; the limit is %d", r.items, maxFooterItems)
+		return nil, 0, fmt.Errorf("parquet footer of %d parts; the limit is %d", r.items, maxFooterItems)
 	case encrypted:
 		return nil, 0, errEncrypted
 	}
 	if err := buildTree(nodes); err != nil {
-		return nil, 0, fmt.Errorf("Parquet schema: %w; the file is damaged", err)
+		return nil, 0, fmt.Errorf("parquet schema: %w; the file is damaged", err)
 	}
 	return nodes, rows, nil
 }
@@ -201,83 +161,6 @@ func parseLogical(r *thriftReader) (l logicalType) {
 	return l
 }
 
-// buildTree finds the place of every node, which stand in depth-first order.
-func buildTree(nodes []schemaNode) error {
-	if len(nodes) == 0 {
-		return errors.New("there is none")
-	}
-	type open struct {
-		node int
-		left int64
-	}
-	stack := []open{{0, nodes[0].children}}
-	nodes[0].group, nodes[0].leaf = true, -1
-	leaves := 0
-	for i := 1; i < len(nodes); i++ {
-		for len(stack) > 0 && stack[len(stack)-1].left == 0 {
-			stack = stack[:len(stack)-1]
-		}
-		if len(stack) == 0 || len(stack) > maxSchemaDepth {
-			return fmt.Errorf("element %d (%q) fits nowhere", i, nodes[i].name)
-		}
-		top := &stack[len(stack)-1]
-		top.left--
-		n, parent := &nodes[i], &nodes[top.node]
-		if n.children < 0 || n.children >= int64(len(nodes)) || n.repetition < repRequired || n.repetition > repRepeated {
-			return fmt.Errorf("element %d (%q) is impossible", i, n.name)
-		}
-		n.place(parent, top.node == 0)
-		if n.group {
-			n.leaf = -1
-			stack = append(stack, open{i, n.children})
-		} else {
-			n.leaf = leaves
-			leaves++
-		}
-	}
-	for _, o := range stack {
-		if o.left != 0 {
-			return fmt.Errorf("%q lacks %d of its elements", nodes[o.node].name, o.left)
-		}
-	}
-	return nil
-}
-
-// place derives what a node inherits from the one that it stands in.
-func (n *schemaNode) place(parent *schemaNode, top bool) {
-	n.group = n.children > 0 || n.physical < 0 // a group of nothing has no type
-	n.path = n.name
-	if !top {
-		n.path = parent.path + "." + n.name
-	}
-	n.maxDef, n.maxRep, n.inner = parent.maxDef, parent.maxRep, parent.inner
-	switch n.repetition {
-	case repRepeated:
-		n.maxDef, n.maxRep = n.maxDef+1, n.maxRep+1
-		n.inner = parent.path
-		if top || parent.what() == "a group" {
-			n.inner = n.path
-		}
-	case repOptional:
-		n.maxDef++
-	}
-}
-
-// what says what a node is that cannot be mapped; "" for a single value.
-func (n *schemaNode) what() string {
-	switch {
-	case n.logical.id == logicalList || n.converted == convertedList:
-		return "a list"
-	case n.logical.id == logicalMap || n.converted == convertedMap:
-		return "a map"
-	case n.repetition == repRepeated:
-		return "a list"
-	case n.group:
-		return "a group"
-	}
-	return ""
-}
-
 // parseGroups reads the row groups out of a footer that parseSchema has seen,
 // with the chunks of the wanted leaves, of which there are leaves in all.
 func parseGroups(footer []byte, leaves int, wanted []int) ([]rowGroup, error) {
@@ -301,7 +184,7 @@ func parseGroups(footer []byte, leaves int, wanted []int) ([]rowGroup, error) {
 		}
 	}
 	if r.err != nil {
-		return nil, fmt.Errorf("Parquet footer: %w; the file is damaged", r.err)
+		return nil, fmt.Errorf("parquet footer: %w; the file is damaged", r.err)
 	}
 	return groups, nil
 }

@@ -1,12 +1,10 @@
 package reader
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"math/bits"
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet"
@@ -321,30 +319,6 @@ func (p *parquetPages) loadData(h pageHeader, stored []byte) error {
 	}
 	p.ready = append(p.ready, page)
 	return nil
-}
-
-// checkLevels returns how many values of a page are not null, and how many
-// bytes stand before them. levels is that number where the page header says.
-func (p *parquetPages) checkLevels(h pageHeader, data []byte, levels int) (present, size int, err error) {
-	top := p.col.maxDef
-	if top == 0 {
-		return int(h.values), levels, nil
-	}
-	def := data[:levels]
-	if h.typ == pageDataV2 {
-		def = def[h.repLen:]
-	} else {
-		if h.levelEncoding != encRLE {
-			return 0, 0, unsupported("encoding %d (BIT_PACKED is deprecated) is not supported: write the file again", h.levelEncoding)
-		}
-		if len(data) < 4 || uint64(binary.LittleEndian.Uint32(data)) > uint64(len(data)-4) {
-			return 0, 0, errHybridShort
-		}
-		levels = 4 + int(binary.LittleEndian.Uint32(data))
-		def = data[4:levels]
-	}
-	present, err = scanHybrid(def, bits.Len16(uint16(top)), int(h.values), uint32(top))
-	return present, levels, err
 }
 
 // Next implements [file.PageReader].

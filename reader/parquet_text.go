@@ -243,10 +243,15 @@ func float16(h uint16) float64 {
 	return sign * math.Ldexp(1024+frac, exp-25)
 }
 
-// nearestFloat16 reports whether no other binary16 than h is as near to v.
+// nearestFloat16 reports whether no other binary16 than h, which is not 0, is
+// as near to v.
 func nearestFloat16(v float64, h uint16) bool {
+	above := float16(h + 1)
+	if math.IsInf(above, 0) { // rounding goes on as if the next power of two were there
+		above = math.Copysign(65536, above)
+	}
 	d := math.Abs(float16(h) - v)
-	return d < math.Abs(float16(h+1)-v) && (h&0x7fff == 0 || d < math.Abs(float16(h-1)-v))
+	return d < math.Abs(above-v) && d < math.Abs(float16(h-1)-v)
 }
 
 var pow10 = [...]int64{1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9}

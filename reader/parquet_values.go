@@ -11,11 +11,38 @@ import (
 
 var errValuesShort = errors.New("page with fewer values than its header says")
 
+// checkLevels returns how many values of a page are not null, and how many
+// bytes stand before them. levels is that number where the page header says.
+func (p *parquetPages) checkLevels(h pageHeader, data []byte, levels int) (present, size int, err error) {
+	top := p.col.maxDef
+	if top == 0 {
+		return int(h.values), levels, nil
+	}
+	def := data[:levels]
+	if h.typ == pageDataV2 {
+		def = def[h.repLen:]
+	} else {
+		if h.levelEncoding != encRLE {
+			return 0, 0, unsupported("encoding %d (BIT_PACKED is deprecated) is not supported: write the file again", h.levelEncoding)
+		}
+		if len(data) < 4 || uint64(binary.LittleEndian.Uint32(data)) > uint64(len(data)-4) {
+			return 0, 0, errHybridShort
+		}
+		levels = 4 + int(binary.LittleEndian.Uint32(data))
+		def = data[4:levels]
+	}
+	present, err = scanHybrid(def, bits.Len16(uint16(top)), int(h.values), uint32(top))
+	return present, levels, err
+}
+
 // checkValues makes sure that Arrow can read the n values of a data page,
 // which follow levels bytes of levels, and returns the page in an encoding
 // that it reads safely.
 func (p *parquetPages) checkValues(encoding int32, data []byte, levels, n int) (int32, []byte, error) {
 	values := data[levels:]
+	if n == 0 { // what writers leave behind the levels then varies
+		return encPlain, data[:levels], nil
+	}
 	switch encoding {
 	case encPlain:
 		return encPlain, data, checkPlain(p.col, values, n)
@@ -43,8 +70,6 @@ func (p *parquetPages) checkIndexes(values []byte, n int) error {
 	switch {
 	case p.entries < 0:
 		return errors.New("there is no dictionary before them")
-	case n == 0:
-		return nil
 	case p.entries == 0 || len(values) == 0:
 		return errValuesShort
 	case values[0] > 32:
