@@ -126,7 +126,7 @@ func TestSubmitRefused(t *testing.T) {
 		{status(401, "no"), Fatal, 2, "no", "token"},
 		{status(403, "Forbidden"), Refused, 2, "Forbidden", "firewall"},
 		{answer{status: 403, body: "<html>\n<head><title>403 Forbidden</title></head></html>"}, Refused, 2, "a web page instead of an answer of the platform: 403 Forbidden", ""},
-		{answer{status: 302, header: map[string]string{"Location": "https://login.example/x?token=canary"}}, Fatal, 1, "redirect to https://login.example/x", "M3TER_INGEST_URL"},
+		{answer{status: 302, header: map[string]string{"Location": "https://login.example/x?token=canary"}}, Fatal, 1, "redirect to https://login.example", "M3TER_INGEST_URL"},
 		{answer{status: 418}, Fatal, 1, "I'm a teapot", ""},
 		{answer{status: 400, body: "line one\n\x1b[31mline\x00two\xff"}, Refused, 1, "line one [31mline two\uFFFD", ""},
 		{status(400, strings.Repeat("é", 4000)), Refused, 1, strings.Repeat("é", 248) + "…", ""},

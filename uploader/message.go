@@ -50,13 +50,19 @@ func (r *redactor) tokenMessage(body []byte) string {
 // ("unsupported_grant_type"), and shorter than any token.
 const maxTokenWord = 24
 
-// redirectTarget is the address of a Location without what could be secret.
-func redirectTarget(location string) string {
+// redirectTarget is where a Location leads, as much of it as cannot hold a
+// token.
+func (r *redactor) redirectTarget(location string) string {
 	u, err := url.Parse(location)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "an address that cannot be read"
+	case u.Host == "":
+		return "another path of the same host"
+	case u.Scheme == "":
+		return shorten(oneLine(r.clean(u.Host)))
 	}
-	return shorten(oneLine((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()))
+	return shorten(oneLine(r.clean(u.Scheme + "://" + u.Host)))
 }
 
 // cause makes an error of another package safe to show.

@@ -43,7 +43,7 @@ func judge(op operation, x exchange, size int, understood bool, hide *redactor) 
 		text = hide.message(x.body)
 	}
 	if location := x.header.Get("Location"); x.status/100 == 3 && location != "" {
-		text = "redirect to " + redirectTarget(location)
+		text = "redirect to " + hide.redirectTarget(location)
 	}
 	if text == "" {
 		text = statusText(x.status)
