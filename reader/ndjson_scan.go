@@ -5,18 +5,14 @@ package reader
 // skip; real usage data stays below ten.
 const ndjsonMaxDepth = 1000
 
-// runsPerTree is how many members of one object are predicted.
-const runsPerTree = 64
-
 // ndjsonScan reads the lines of one chunk: it checks every byte of a line and
 // picks out the values that the paths ask for, in one pass.
 //
-// The lines of a file mostly have the same keys in the same order, so what
-// stands between two values, `,"key":`, is mostly what stood there in the line
-// before. The scanner remembers these runs by their place in the object. A run
-// that is byte for byte the one that was checked before needs no second check
-// and no look-up of its key: that is half of the speed, and it can change
-// nothing else, because the same bytes in the same state mean the same.
+// What stands between two values, `,"key":`, is mostly what stood there in the
+// lines before. The scanner remembers these runs. One that is byte for byte a
+// run that was checked before needs no second check and no look-up of its key:
+// that is half of the speed, and it can change nothing else, because the same
+// bytes in the same state of the grammar mean the same.
 type ndjsonScan struct {
 	paths  *pathSet
 	rules  textRules                     // how text values are understood
@@ -25,16 +21,9 @@ type ndjsonScan struct {
 	arena  []byte                        // the unescaped strings of the line at hand
 	row    uint32                        // numbers the lines
 	seen   []uint32                      // by edge: the last line that had it
-	runs   []run                         // by tree and place
+	runs   []runs                        // by tree
 	arrays [ndjsonMaxDepth/64 + 1]uint64 // for skip: by depth, whether it is an array
 	fault  ndjsonFault
-}
-
-// run is what was found between two values: b[off:off+n], and the edge that
-// its key means, nil for a key that nobody asked for.
-type run struct {
-	off, n int32
-	edge   *pathEdge
 }
 
 // closed is the edge of the end of an object.
@@ -45,7 +34,7 @@ func newNDJSONScan(paths *pathSet, rules textRules, b []byte, columns int) *ndjs
 		paths: paths, rules: rules, b: b,
 		values: make([]Value, columns),
 		seen:   make([]uint32, paths.edges),
-		runs:   make([]run, paths.trees*runsPerTree),
+		runs:   make([]runs, paths.trees),
 	}
 }
 
@@ -76,22 +65,25 @@ func (s *ndjsonScan) object(t *pathTree, i, depth int) int {
 	if depth > ndjsonMaxDepth {
 		return s.failDepth(i)
 	}
-	b := s.b
-	runs := s.runs[t.id*runsPerTree:][:runsPerTree]
+	b, known := s.b, &s.runs[t.id]
 	i++
-	for k := 0; ; k++ {
+	for k, next := 0, 0; ; k++ { // known.at[next] is the run to expect
 		var edge *pathEdge
-		if k < len(runs) && runs[k].in(b, i) {
-			edge = runs[k].edge
-			i += int(runs[k].n)
+		at := next
+		if at >= known.n || !known.at[at].in(b, i) {
+			at = known.find(b, i, next)
+		}
+		if at >= 0 {
+			edge = known.at[at].edge
+			i += int(known.at[at].n)
+			next = at + 1
 		} else {
 			from := i
 			if i, edge = s.member(t, i, k); i < 0 || edge == closed {
 				return i
 			}
-			if k < len(runs) {
-				runs[k] = run{int32(from), int32(i - from), edge}
-			}
+			known.insert(next, run{int32(from), int32(i - from), edge})
+			next++
 		}
 		if edge == nil {
 			i = s.skip(i, depth)
@@ -105,12 +97,6 @@ func (s *ndjsonScan) object(t *pathTree, i, depth int) int {
 			return i + 1
 		}
 	}
-}
-
-// in reports whether r stands at b[i:].
-func (r *run) in(b []byte, i int) bool {
-	n := int(r.n)
-	return n > 0 && n <= len(b)-i && string(b[i:i+n]) == string(b[r.off:int(r.off)+n])
 }
 
 // member reads what stands between the values k-1 and k of an object: to the
@@ -256,7 +242,8 @@ func (s *ndjsonScan) container(t *pathTree, i, depth int) (int, Kind) {
 // in place of a stack frame.
 func (s *ndjsonScan) skip(i, outer int) int {
 	b := s.b
-	for depth := outer; ; {
+	depth, end := outer, byte(0) // end closes the depth-th object or array
+	for {
 		next, _, _ := scanScalar(b, i)
 		if next < 0 {
 			if i >= len(b) || b[i] != '{' && b[i] != '[' {
@@ -265,23 +252,20 @@ func (s *ndjsonScan) skip(i, outer int) int {
 			if depth++; depth > ndjsonMaxDepth {
 				return s.failDepth(i)
 			}
-			s.setArray(depth, b[i] == '[')
-			next = skipSpace(b, i+1)
-			if next >= len(b) || b[next] != b[i]+2 { // '{' and '}', '[' and ']' are two apart
-				if i = s.element(next, depth); i < 0 {
+			end = b[i] + 2 // '{' and '}', '[' and ']' are two apart
+			s.push(depth, end)
+			if next = skipSpace(b, i+1); next >= len(b) || b[next] != end {
+				if i = s.element(next, end); i < 0 {
 					return i
 				}
 				continue
 			}
 			next, depth = next+1, depth-1
+			end = s.closer(depth)
 		}
 		// A value ended at next. Go up as far as more ends follow.
-		for i = next; depth > outer; depth-- {
+		for i = next; depth > outer; {
 			i = skipSpace(b, i)
-			end := byte('}')
-			if s.isArray(depth) {
-				end = ']'
-			}
 			if i < len(b) && b[i] == ',' {
 				break
 			}
@@ -289,36 +273,45 @@ func (s *ndjsonScan) skip(i, outer int) int {
 				return s.failNext(i, end)
 			}
 			i++
+			depth--
+			end = s.closer(depth)
 		}
 		if depth == outer {
 			return i
 		}
-		if i = s.element(i+1, depth); i < 0 {
+		if i = s.element(i+1, end); i < 0 {
 			return i
 		}
 	}
 }
 
-// element returns where the value of the next element or member of the
-// depth-th container starts, for skip.
-func (s *ndjsonScan) element(i, depth int) int {
-	if !s.isArray(depth) {
-		start, end, _ := s.key(i)
+// element returns where the value of the next member, or element, starts in
+// what end closes, for skip.
+func (s *ndjsonScan) element(i int, end byte) int {
+	if end == '}' {
+		start, stop, _ := s.key(i)
 		if start < 0 {
 			return start
 		}
-		i = skipSpace(s.b, end+1) + 1
+		i = skipSpace(s.b, stop+1) + 1
 	}
 	return skipSpace(s.b, i)
 }
 
-func (s *ndjsonScan) isArray(depth int) bool { return s.arrays[depth/64]>>(depth%64)&1 != 0 }
-
-func (s *ndjsonScan) setArray(depth int, array bool) {
+// push notes what closes the depth-th level.
+func (s *ndjsonScan) push(depth int, end byte) {
 	s.arrays[depth/64] &^= 1 << (depth % 64)
-	if array {
+	if end == ']' {
 		s.arrays[depth/64] |= 1 << (depth % 64)
 	}
+}
+
+// closer is what push noted for a level.
+func (s *ndjsonScan) closer(depth int) byte {
+	if s.arrays[depth/64]>>(depth%64)&1 != 0 {
+		return ']'
+	}
+	return '}'
 }
 
 // unescape returns what text stands for, in the arena. The arena may move

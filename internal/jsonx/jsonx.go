@@ -98,15 +98,22 @@ func ValidNumber(text []byte) bool { return len(text) > 0 && Number(text) == len
 // there is none, also when a number begins but breaks off ("-", "1.", "1e+").
 func Number(text []byte) int {
 	i := 0
-	if i < len(text) && text[i] == '-' {
+	if len(text) > 0 && text[0] == '-' {
+		i = 1
+	}
+	first := i
+	for i < len(text) && text[i]-'0' <= 9 {
 		i++
 	}
-	if i < len(text) && text[i] == '0' {
-		i++
-	} else if i = digits(text, i); i < 0 {
+	switch {
+	case i == first:
 		return 0
+	case text[first] == '0' && i > first+1:
+		return first + 1 // a zero leads nothing
+	case i == len(text) || text[i] != '.' && text[i]|0x20 != 'e':
+		return i
 	}
-	if i < len(text) && text[i] == '.' {
+	if text[i] == '.' {
 		if i = digits(text, i+1); i < 0 {
 			return 0
 		}
