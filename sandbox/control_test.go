@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"strings"
 	"sync"
@@ -156,7 +157,7 @@ func TestMiddleware(t *testing.T) {
 				w.WriteHeader(503)
 				w.Write([]byte(`{"message":"busy"}`))
 			case "lost": // the platform takes it, the client never learns
-				next.ServeHTTP(newRecorder(), r)
+				next.ServeHTTP(httptest.NewRecorder(), r)
 				panic(http.ErrAbortHandler)
 			default:
 				next.ServeHTTP(w, r)
@@ -166,7 +167,7 @@ func TestMiddleware(t *testing.T) {
 	p.mustSubmit(plainUsage)
 	busy := p.request("POST", orgPath+"/accounts", "{}")
 	busy.Header.Set("Fault", "busy")
-	direct := newRecorder()
+	direct := httptest.NewRecorder()
 	p.Server.ServeHTTP(direct, busy)
 	if direct.Code != 503 {
 		t.Errorf("got %d, want the middleware's answer", direct.Code)

@@ -51,7 +51,7 @@ func TestDocumentedLimits(t *testing.T) {
 				r.Header.Set("Content-Type", "application/json")
 				r.Header.Set("User-Agent", "test")
 				r.Header.Set("Authorization", "Bearer "+token)
-				w := newRecorder()
+				w := httptest.NewRecorder()
 				s.ServeHTTP(w, r)
 				counts[w.Code]++
 				if second == 0 && counts[200] == 50 && w.Code == 429 && !strings.Contains(w.Body.String(), "50 in 1s from one organization") {

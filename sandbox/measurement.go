@@ -8,11 +8,13 @@ import (
 	"github.com/m3import/m3import/internal/decimal"
 )
 
-// The limits of a measurement: the MeasurementRequest of the API.
+// The limits of a measurement, in characters: the MeasurementRequest of the
+// API. That of metadata values stands in its prose only; whether the platform
+// refuses longer ones at once is not said, so the sandbox does.
 const (
-	maxCode     = 80  // characters of meter and account
-	maxUID      = 50  // characters
-	maxMetadata = 256 // characters of a metadata value
+	maxCode     = 80 // of meter and account
+	maxUID      = 50
+	maxMetadata = 256 // of each value
 )
 
 // member is one member of a measurement.
@@ -229,7 +231,7 @@ func (b *batch) textField(known member, code []byte) (err error) {
 }
 
 func (b *batch) numberField(known member, code []byte) error {
-	text, err := b.scanner.number()
+	text, err := b.number()
 	if err != nil {
 		return err
 	}
@@ -303,36 +305,4 @@ func (b *batch) hash(m member, name, value []byte) uint64 {
 func mix(x, y uint64) uint64 {
 	hi, lo := bits.Mul64(x^0x9E3779B97F4A7C15, y^0xD1B54A32D192ED03)
 	return hi ^ lo
-}
-
-// nameSet tells whether a name has been seen. Objects are small nearly always,
-// and hostile ones must not cost the square of their size.
-type nameSet struct {
-	few  [][]byte
-	many map[string]struct{}
-}
-
-func (s *nameSet) reset() { s.few, s.many = s.few[:0], nil }
-
-// add reports whether name is new. It keeps a view of name.
-func (s *nameSet) add(name []byte) bool {
-	const few = 32
-	if s.many != nil {
-		_, old := s.many[string(name)]
-		s.many[string(name)] = struct{}{}
-		return !old
-	}
-	for _, other := range s.few {
-		if string(other) == string(name) {
-			return false
-		}
-	}
-	s.few = append(s.few, name)
-	if len(s.few) == few {
-		s.many = make(map[string]struct{}, 4*few)
-		for _, other := range s.few {
-			s.many[string(other)] = struct{}{}
-		}
-	}
-	return true
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -143,11 +144,20 @@ func TestBodySize(t *testing.T) {
 		t.Errorf("got largest body %d, batch %d, measurement %d", got.LargestBody, got.LargestBatch, got.LargestMeasurement)
 	}
 
+	// A client that sends a full body with a bad token gets an answer, not a
+	// connection that breaks under it.
+	good := p.token
+	p.token = "bad"
+	if a := p.submit(padded(sandbox.MaxBytes)); a.status != 403 || !strings.Contains(a.body, "unknown bearer token") {
+		t.Errorf("a full body with a bad token: got %d %s", a.status, a.body)
+	}
+	p.token = good
+
 	// Of a body without end, no more is read than it takes to know.
 	body := new(endless)
 	r, _ := http.NewRequest("POST", orgPath+"/measurements", body)
 	r.Header = http.Header{"User-Agent": {"t"}, "Content-Type": {"application/json"}, "Authorization": {"Bearer " + p.token}}
-	w := newRecorder()
+	w := httptest.NewRecorder()
 	p.Server.ServeHTTP(w, r)
 	if w.Code != 403 || body.read > sandbox.MaxBytes+1 {
 		t.Errorf("got %d after %d bytes read, want 403 after %d", w.Code, body.read, sandbox.MaxBytes+1)

@@ -14,8 +14,6 @@ import (
 	"github.com/m3import/m3import/sandbox"
 )
 
-func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
-
 // tokenOf buys tokens past HTTP.
 func tokenOf(t *testing.T, s *sandbox.Server) func() string {
 	return func() string {
@@ -23,7 +21,7 @@ func tokenOf(t *testing.T, s *sandbox.Server) func() string {
 		r.Header.Set("User-Agent", "test")
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.SetBasicAuth(sandbox.DefaultKey, sandbox.DefaultSecret)
-		w := newRecorder()
+		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
 		var token struct {
 			AccessToken string `json:"access_token"`
