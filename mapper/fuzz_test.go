@@ -33,7 +33,7 @@ func FuzzParse(f *testing.F) {
 			if !errors.As(err, &pe) || pe.Line < 1 || pe.Column < 1 || pe.Reason == "" || !utf8.ValidString(err.Error()) {
 				t.Fatalf("an error without a place: %#v", err)
 			}
-			if lines := bytes.Count(text, []byte("\n")) + 1; pe.Line > lines {
+			if lines := bytes.Count(text, []byte("\n")) + bytes.Count(text, []byte("\r")) + 1; pe.Line > lines {
 				t.Fatalf("line %d of %d: %v", pe.Line, lines, err)
 			}
 			return

@@ -37,7 +37,7 @@ func (e *ParseError) Error() string {
 // first row. It is strict: a key that it does not know is an error, and so is
 // a key that stands twice. Every error is a *ParseError.
 func Parse(text []byte) (*Mapping, error) {
-	d := &document{text: text, at: map[string]place{}}
+	d := &document{text: unixLines(text), at: map[string]place{}}
 	if m := d.parse(); d.err == nil {
 		_, err := m.Compile()
 		var wrong *MappingError
@@ -47,6 +47,16 @@ func Parse(text []byte) (*Mapping, error) {
 		d.failAt(d.find(wrong.Path), "%s", wrong.Reason)
 	}
 	return nil, d.err
+}
+
+// unixLines is text with each of YAML's line breaks, CR LF and CR too, as LF,
+// so that everybody counts the same lines.
+func unixLines(text []byte) []byte {
+	if bytes.IndexByte(text, '\r') < 0 {
+		return text
+	}
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
 }
 
 // place is a position in the mapping file.
@@ -149,7 +159,7 @@ func (d *document) excerpt(p place) string {
 		}
 	}
 	const widest = 160
-	shown := []rune(strings.ToValidUTF8(strings.TrimRight(string(line), "\r"), "\uFFFD"))
+	shown := []rune(strings.ToValidUTF8(string(line), "\uFFFD"))
 	if len(shown) > widest {
 		shown = append(shown[:widest:widest], '…')
 	}
