@@ -247,13 +247,10 @@ func TestDiskFullAtEveryByte(t *testing.T) {
 		if !errors.Is(err, syscall.ENOSPC) {
 			t.Fatalf("with %d bytes: %v, expect no space left on device", space, err)
 		}
-		if err := w.check(w.fsys.Crash(nil)); err != nil {
-			t.Fatalf("with %d bytes, after a crash: %v", space, err)
-		}
-		if space%23 != 0 {
+		// Now and then, a closer look; and with space made, it goes on.
+		if space%11 != 0 {
 			continue
 		}
-		// With space made, it goes on.
 		if err := w.aftermath(rand.New(rand.NewPCG(uint64(space), 3))); err != nil {
 			t.Fatalf("with %d bytes: %v", space, err)
 		}

@@ -90,7 +90,7 @@ func (o *object) time(name string, t time.Time) {
 		return
 	}
 	o.name(name)
-	*o = append(t.AppendFormat(append(*o, '"'), time.RFC3339Nano), '"')
+	*o = append(t.UTC().AppendFormat(append(*o, '"'), time.RFC3339Nano), '"')
 }
 
 func (o *object) counts(name string, c *Counts) {

@@ -50,7 +50,7 @@ type Journal struct {
 //
 // The error is a *LockedError when another run has the directory, a
 // *DamagedError or a *VersionError when a state file is not as it was written,
-// and one of the file system otherwise. Nothing is changed on any of them.
+// and one of the file system otherwise. None of them costs any state.
 func Open(dir string, opt Options) (_ *Journal, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err

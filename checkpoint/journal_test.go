@@ -81,6 +81,7 @@ func TestMisuse(t *testing.T) {
 		{"a commit before the beginning", func() error { return open().Commit(checkpoint.Mark{}) }, "before an import has begun"},
 		{"a report before the beginning", func() error { return open().WriteReport(nil) }, "before an import has begun"},
 		{"a source that does not exist", func() error { return begun().Commit(at(3, 0, 0)) }, "source 3, offset 0, line 0, record 0 is outside the 2 sources"},
+		{"a time that cannot be written", func() error { return begun().Commit(checkpoint.Mark{FirstSent: time.Unix(1<<40, 0)}) }, "its first_sent is in the year"},
 		{"back to the source before", func() error { return begun().Commit(at(0, 99, 99)) }, "is before the last one's, source 1, offset 10"},
 		{"back in the source", func() error { return begun().Commit(at(1, 9, 9)) }, "is before the last one's"},
 		{"back by a record", func() error { return begun().Finish(at(1, 10, 2)) }, "is before the last one's"},

@@ -34,7 +34,7 @@ func (h Holder) alive() bool {
 // run finds the lock held and no holder, or a dead one. It looks again, this
 // often and this long apart, before it gives up and names whom it found.
 const (
-	holderTries = 50
+	holderTries = 250
 	holderPause = 20 * time.Millisecond
 )
 

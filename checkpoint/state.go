@@ -159,6 +159,8 @@ func (m *Mark) check(p *Plan) error {
 		return fmt.Errorf("its position %s is outside the %d sources", pos, len(p.Sources))
 	case m.RejectsLen < 0 || m.SourcesLen < 0 || m.HistoryLen < 0:
 		return errors.New("it has a negative length")
+	case m.FirstSent.UTC().Year() < 1 || m.FirstSent.UTC().Year() > 9999:
+		return fmt.Errorf("its first_sent is in the year %d, which JSON has no time for", m.FirstSent.UTC().Year())
 	}
 	return nil
 }

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -161,7 +161,7 @@ func (w *world) commit(finish bool) error {
 	}
 	will.Imported = nil
 	for _, h := range w.heads { // in the order in which they are asked for
-		if strings.HasPrefix(h, strings.TrimPrefix(w.was.Import, "import-")+".") || contains(w.was.Imported, h) {
+		if strings.HasPrefix(h, strings.TrimPrefix(w.was.Import, "import-")+".") || slices.Contains(w.was.Imported, h) {
 			will.Imported = append(will.Imported, h)
 		}
 	}
@@ -197,22 +197,13 @@ func (w *world) goOn(disk *crashfs.FS) error {
 // finished reports whether the import takes no more commits.
 func (w *world) finished() bool { return w.was.Mark != nil && w.was.Mark.Finished }
 
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
-}
-
 // listing is a disk, for the messages of a test that fails.
 func listing(fsys checkpoint.FS, dir string) string {
 	var b strings.Builder
 	list, _ := fsys.ReadDir(dir)
 	for _, d := range list {
 		name := filepath.Join(dir, d.Name())
-		if d.Type() == fs.ModeDir || d.IsDir() {
+		if d.IsDir() {
 			b.WriteString(listing(fsys, name))
 			continue
 		}
