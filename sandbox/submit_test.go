@@ -104,19 +104,19 @@ func TestSubmitAccepts(t *testing.T) {
 func TestHostileNames(t *testing.T) {
 	p := start(t, sandbox.Config{})
 	var b strings.Builder
-	for i := range 40_000 {
+	for i := range 4_000 {
 		fmt.Fprintf(&b, `"%x":1,`, i)
 	}
 	m := `{"meter":"m","account":"a","ts":"2024-05-01T00:00:00Z","measure":{` + b.String() + `"last":1}}`
 	if w := direct(p.Server, p.token, []byte(envelope(m))); w.Code != 200 {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
-	again := strings.Replace(m, `"last"`, `"9c3f"`, 1)
+	again := strings.Replace(m, `"last"`, `"f9f"`, 1)
 	if w := direct(p.Server, p.token, []byte(envelope(again))); w.Code != 400 {
 		t.Errorf("got %d %s, want the repeated name found", w.Code, w.Body)
 	}
-	if n := len(p.Totals().Accounts[0].Fields); n != 40_001 {
-		t.Errorf("got %d fields, want 40001", n)
+	if n := len(p.Totals().Accounts[0].Fields); n != 4_001 {
+		t.Errorf("got %d fields, want 4001", n)
 	}
 }
 
