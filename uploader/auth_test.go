@@ -118,7 +118,7 @@ func TestTokenEndpointTrouble(t *testing.T) {
 		{"no such path", status(404, "no"), Fatal, 404, "no"},
 		{"a web page", answer{status: 200, body: "<html>hello"}, Fatal, 200, "answer not understood"},
 		{"no token", answer{status: 200, body: `{"token_type":"Bearer"}`}, Fatal, 200, "answer not understood"},
-		{"redirect", answer{status: 307, header: map[string]string{"Location": "https://elsewhere.example/"}}, Fatal, 307, "redirect to https://elsewhere.example/"},
+		{"redirect", answer{status: 307, header: map[string]string{"Location": "https://elsewhere.example/"}}, Fatal, 307, "redirect to https://elsewhere.example"},
 		{"down", status(503, "down"), Temporary, 503, "down"},
 		{"throttled", status(429, "slow"), Temporary, 429, "slow"},
 		{"cut", answer{status: 200, body: `{"access_token":"abc`, cut: true}, Temporary, 200, "answer not understood"},

@@ -9,18 +9,18 @@ import (
 )
 
 const (
-	firstBackoff = time.Second // the most that is waited before the first retry
+	firstBackoff = 500 * time.Millisecond // the most that is waited before the first retry
 	maxBackoff   = 30 * time.Second
 	// maxRetryAfter only keeps arithmetic on times from overflowing.
 	maxRetryAfter = 365 * 24 * time.Hour
 )
 
-// fullJitter is a random time of up to 1, 2, 4, … seconds, at most 30, for
-// the n-th retry, counted from 0. Random over the whole span, since workers
+// fullJitter is a random time of up to half a second, 1, 2, 4, … seconds, at
+// most 30, for the n-th retry, counted from 0. Random over the whole span, since workers
 // that failed together would otherwise come back together.
 func fullJitter(n int) time.Duration {
 	limit := maxBackoff
-	if n < 5 {
+	if n < 6 {
 		limit = firstBackoff << n
 	}
 	return randomUpTo(limit)

@@ -206,8 +206,8 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func TestBackoffGrowsAndHasFullJitter(t *testing.T) {
-	for n, limit := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
-		limit *= time.Second
+	for n, limit := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60} {
+		limit *= time.Second / 2
 		low, high := limit, time.Duration(0)
 		for range 1000 {
 			d := backoff(n, 0)

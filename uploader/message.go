@@ -2,6 +2,8 @@ package uploader
 
 import (
 	"encoding/json"
+	"errors"
+	"net"
 	"net/url"
 	"strings"
 	"unicode"
@@ -37,13 +39,18 @@ func (r *redactor) tokenMessage(body []byte) string {
 	if json.Unmarshal(body, &answer) != nil {
 		return ""
 	}
-	words := strings.Fields(oneLine(r.clean(answer.Message + " " + answer.Error + " " + answer.Description)))
+	return shorten(withoutTokens(oneLine(r.clean(answer.Message + " " + answer.Error + " " + answer.Description))))
+}
+
+// withoutTokens hides the words of a line that may be tokens.
+func withoutTokens(line string) string {
+	words := strings.Fields(line)
 	for i, w := range words {
 		if len(w) > maxTokenWord {
 			words[i] = redacted
 		}
 	}
-	return shorten(strings.Join(words, " "))
+	return strings.Join(words, " ")
 }
 
 // maxTokenWord is longer than the words of people and the codes of RFC 6749
@@ -66,8 +73,14 @@ func (r *redactor) redirectTarget(location string) string {
 }
 
 // cause makes an error of another package safe to show.
-func (r *redactor) cause(err error) error {
-	return &cause{text: shorten(oneLine(r.clean(err.Error()))), original: err}
+func (r *redactor) cause(op operation, err error) error {
+	text := oneLine(r.clean(err.Error()))
+	if _, ok := errors.AsType[net.Error](err); op == opToken && !ok {
+		// Of a net.Error the long words are host names; what else goes wrong
+		// may quote the answer ("malformed HTTP response …").
+		text = withoutTokens(text)
+	}
+	return &cause{text: shorten(text), original: err}
 }
 
 // htmlTitle is the title of a web page, as firewalls and gateways send.

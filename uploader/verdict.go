@@ -50,7 +50,7 @@ func judge(op operation, x exchange, size int, understood bool, hide *redactor) 
 	}
 	v.err = Error{Kind: v.kind, Op: op.String(), Status: x.status, Message: text, Hint: v.hint}
 	if x.err != nil {
-		v.err.Err = hide.cause(x.err)
+		v.err.Err = hide.cause(op, x.err)
 	}
 	if op == opSubmit && size > nearLimit && (x.status == 403 || x.status == 413) {
 		v.err.Hint += fmt.Sprintf("; the size is suspicious: %d bytes, where the platform takes less than %d", size, MaxBytes+1)
@@ -73,5 +73,5 @@ func networkVerdict(op operation, err error, hide *redactor) verdict {
 	case noTLS, errors.Is(err, errProxy):
 		m = meaning{stand, Fatal, hintAddress}
 	}
-	return verdict{meaning: m, err: Error{Kind: m.kind, Op: op.String(), Message: "no answer", Hint: m.hint, Err: hide.cause(err)}}
+	return verdict{meaning: m, err: Error{Kind: m.kind, Op: op.String(), Message: "no answer", Hint: m.hint, Err: hide.cause(op, err)}}
 }

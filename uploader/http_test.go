@@ -1,0 +1,280 @@
+package uploader
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// local is a platform on loopback that hands out tokens and leaves submissions
+// to a handler. It fails the test on a request without a User-Agent, or in
+// another protocol than HTTP/1.1.
+type local struct {
+	*httptest.Server
+	connections atomic.Int64
+	submissions atomic.Int64
+}
+
+// submission is the n-th POST of measurements, counted from 0, at a local.
+type submission struct {
+	http.ResponseWriter
+	*http.Request
+	n    int
+	stop <-chan struct{}
+}
+
+func (s submission) accept() {
+	io.Copy(io.Discard, s.Request.Body)
+	io.WriteString(s.ResponseWriter, accepted.body)
+}
+
+// hang lasts until the client has gone, or the test ends: a server does not
+// see a client go while it has not read the body.
+func (s submission) hang() {
+	select {
+	case <-s.Request.Context().Done():
+	case <-s.stop:
+	}
+}
+
+// breakOff breaks the connection: with a reset, when the client has not been
+// answered, and in the middle of an answer otherwise.
+func (s submission) breakOff(sayFirst string) {
+	conn, buffer, err := http.NewResponseController(s.ResponseWriter).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	buffer.WriteString(sayFirst)
+	buffer.Flush()
+	if tcp, ok := conn.(*net.TCPConn); ok && sayFirst == "" {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
+}
+
+func newLocal(t testing.TB, tls bool, handle func(submission)) *local {
+	t.Helper()
+	l := &local{}
+	stop := make(chan struct{})
+	l.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.UserAgent() != "m3import/test" || r.ProtoMajor != 1 {
+			t.Errorf("%s %s by %q in %s", r.Method, r.URL.Path, r.UserAgent(), r.Proto)
+		}
+		switch r.URL.Path {
+		case "/oauth/token":
+			io.WriteString(w, `{"access_token":"the-token","expires_in":18000,"token_type":"Bearer"}`)
+		case "/organizations/org/measurements":
+			handle(submission{w, r, int(l.submissions.Add(1)) - 1, stop})
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	l.Config.ErrorLog = log.New(io.Discard, "", 0)
+	l.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			l.connections.Add(1)
+		}
+	}
+	if tls {
+		l.EnableHTTP2 = true
+		l.StartTLS()
+	} else {
+		l.Start()
+	}
+	t.Cleanup(func() {
+		close(stop)
+		l.Close()
+	})
+	return l
+}
+
+func (l *local) client(t testing.TB, change func(*Config)) *Client {
+	t.Helper()
+	cfg := Config{BaseURL: l.URL, OrgID: "org", UserAgent: "m3import/test", Rate: []Window{}}
+	if change != nil {
+		change(&cfg)
+	}
+	c, err := New(cfg, Credentials{Key: "the-key", Secret: "the-secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.rt.(*http.Transport).CloseIdleConnections)
+	return c
+}
+
+func TestHTTPReusesConnections(t *testing.T) {
+	l := newLocal(t, false, submission.accept)
+	c := l.client(t, nil)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 50 {
+				if _, err := c.Submit(t.Context(), batchOf(`{}`)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := l.connections.Load(); n > 5 {
+		t.Errorf("%d connections for 4 workers and a token", n)
+	}
+	if s := c.Stats(); s.Accepted != 200 || s.Requests != 200 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Whatever becomes of a request on the way, the next one carries the same
+// bytes, and nothing is accepted that the server did not say was.
+func TestHTTPFaults(t *testing.T) {
+	for name, fault := range map[string]func(submission){
+		"reset before reading": func(s submission) { s.breakOff("") },
+		"reset after reading": func(s submission) {
+			io.Copy(io.Discard, s.Request.Body)
+			s.breakOff("")
+		},
+		"reset while reading": func(s submission) {
+			io.CopyN(io.Discard, s.Request.Body, 100_000)
+			s.breakOff("")
+		},
+		"cut in the header": func(s submission) {
+			io.Copy(io.Discard, s.Request.Body)
+			s.breakOff("HTTP/1.1 200 OK\r\nContent-Le")
+		},
+		"cut in the body": func(s submission) {
+			io.Copy(io.Discard, s.Request.Body)
+			s.breakOff("HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n" + `{"result":"acc`)
+		},
+		"not HTTP": func(s submission) {
+			io.Copy(io.Discard, s.Request.Body)
+			s.breakOff("SSH-2.0-OpenSSH_9.9\r\n")
+		},
+		"500 before reading": func(s submission) { http.Error(s.ResponseWriter, "x", 500) },
+		"not read in time":   func(s submission) { s.hang() },
+		"no answer in time": func(s submission) {
+			io.Copy(io.Discard, s.Request.Body)
+			s.hang()
+		},
+		"half an answer in time": func(s submission) {
+			io.Copy(io.Discard, s.Request.Body)
+			s.ResponseWriter.Header().Set("Content-Length", "21")
+			io.WriteString(s.ResponseWriter, accepted.body[:8])
+			http.NewResponseController(s.ResponseWriter).Flush()
+			s.hang()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var b Batch
+			b.Add(measurementOf(300_000), measurementOf(211_000))
+			want := string(b.Body())
+			l := newLocal(t, false, func(s submission) {
+				if s.n == 0 {
+					fault(s)
+					return
+				}
+				if got, _ := io.ReadAll(s.Request.Body); string(got) != want {
+					t.Errorf("the retry carries %d bytes, want the same %d", len(got), len(want))
+				}
+				s.accept()
+			})
+			c := l.client(t, func(cfg *Config) {
+				if strings.HasSuffix(name, "in time") {
+					cfg.RequestTimeout = 300 * time.Millisecond
+				}
+			})
+			if _, err := c.Submit(t.Context(), &b); err != nil {
+				t.Fatal(err)
+			}
+			if n := l.submissions.Load(); n < 2 || c.Stats().Accepted != 1 {
+				t.Errorf("%d submissions, %+v", n, c.Stats())
+			}
+		})
+	}
+}
+
+// The batch is the caller's again as soon as Submit returns, also when the
+// answer came before the request was written. The race detector is the judge.
+func TestHTTPLeavesTheBatchAlone(t *testing.T) {
+	l := newLocal(t, false, func(s submission) {
+		if s.n%2 == 0 {
+			http.Error(s.ResponseWriter, `{"message":"no"}`, 400)
+			return
+		}
+		s.hang()
+	})
+	c := l.client(t, nil)
+	var b Batch
+	item := measurementOf(511_000)
+	for range 40 {
+		b.Reset(Limits{})
+		b.Add(item)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		if _, err := c.Submit(ctx, &b); err == nil {
+			t.Error("accepted")
+		}
+		cancel()
+		clear(b.body)
+	}
+}
+
+func TestHTTPRedirectIsNotFollowed(t *testing.T) {
+	elsewhere := newLocal(t, false, func(submission) { t.Error("the redirect was followed") })
+	l := newLocal(t, false, func(s submission) {
+		http.Redirect(s.ResponseWriter, s.Request, elsewhere.URL+s.Request.URL.Path, http.StatusTemporaryRedirect)
+	})
+	_, err := l.client(t, nil).Submit(t.Context(), batchOf(`{}`))
+	if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Fatal || !strings.Contains(e.Error(), "redirect to "+elsewhere.URL) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestHTTPOverTLS(t *testing.T) {
+	l := newLocal(t, true, submission.accept)
+	c := l.client(t, nil)
+	_, err := c.Submit(t.Context(), batchOf(`{}`))
+	if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Fatal || !strings.Contains(e.Hint, "certificate") {
+		t.Errorf("a certificate that nobody trusts: %v", err)
+	}
+	c = l.client(t, nil)
+	c.rt.(*http.Transport).TLSClientConfig = l.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	c.rt.(*http.Transport).TLSClientConfig.NextProtos = nil
+	if _, err := c.Submit(t.Context(), batchOf(`{}`)); err != nil { // in HTTP/1.1, though the server prefers HTTP/2
+		t.Error(err)
+	}
+
+	plain := newLocal(t, false, submission.accept)
+	c = plain.client(t, func(cfg *Config) { cfg.BaseURL = strings.Replace(cfg.BaseURL, "http:", "https:", 1) })
+	_, err = c.Submit(t.Context(), batchOf(`{}`))
+	if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Fatal || !strings.Contains(e.Hint, envBaseURL) {
+		t.Errorf("https to a server of http: %v", err)
+	}
+}
+
+func BenchmarkSubmit(b *testing.B) {
+	l := newLocal(b, false, submission.accept)
+	c := l.client(b, nil)
+	b.SetBytes(225_000)
+	b.ReportAllocs()
+	b.SetParallelism(2)
+	b.RunParallel(func(pb *testing.PB) {
+		var batch Batch
+		for range 1000 {
+			batch.Add(measurementOf(224))
+		}
+		for pb.Next() {
+			if _, err := c.Submit(b.Context(), &batch); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
