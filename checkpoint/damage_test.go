@@ -55,19 +55,29 @@ func TestTornAndChangedFiles(t *testing.T) {
 	for _, name := range []string{filepath.Join(dir, "current"), filepath.Join(home, "plan.json"), filepath.Join(home, "mark.json")} {
 		whole, err := os.ReadFile(name)
 		ok(t, err)
-		for i := range whole {
-			changed := append([]byte(nil), whole...)
-			changed[i] ^= 1 << (i % 7)
-			for _, content := range [][]byte{whole[:i], changed} {
-				ok(t, os.WriteFile(name, content, 0o600))
-				s, err := checkpoint.Peek(dir) // reads as Open does
-				var damaged *checkpoint.DamagedError
-				var version *checkpoint.VersionError
-				if !errors.As(err, &damaged) && !errors.As(err, &version) || !strings.Contains(err.Error(), name) || s.Begun {
-					t.Fatalf("byte %d of %s: %q: %v", i, name, content, err)
-				}
+		f, err := os.OpenFile(name, os.O_RDWR, 0)
+		ok(t, err)
+		refusedByPeek := func(what string, i int) {
+			t.Helper()
+			s, err := checkpoint.Peek(dir) // reads as Open does
+			var damaged *checkpoint.DamagedError
+			var version *checkpoint.VersionError
+			if !errors.As(err, &damaged) && !errors.As(err, &version) || !strings.Contains(err.Error(), name) || s.Begun {
+				t.Fatalf("%s %s byte %d: %v", name, what, i, err)
 			}
 		}
+		for i, c := range whole {
+			_, err := f.WriteAt([]byte{c ^ 1<<(i%7)}, int64(i))
+			ok(t, err)
+			refusedByPeek("changed in", i)
+			_, err = f.WriteAt([]byte{c}, int64(i))
+			ok(t, err)
+		}
+		for i := len(whole) - 1; i >= 0; i-- {
+			ok(t, f.Truncate(int64(i)))
+			refusedByPeek("cut at", i)
+		}
+		ok(t, f.Close())
 		refused(t, dir, name, "")
 		ok(t, os.WriteFile(name, append(whole[:len(whole):len(whole)], '\n'), 0o600))
 		refused(t, dir, name, "its end is missing")
@@ -188,18 +198,22 @@ func TestDamagedHistory(t *testing.T) {
 	name := filepath.Join(dir, "history.ndjson")
 	whole, err := os.ReadFile(name)
 	ok(t, err)
-	for i := range whole {
-		changed := append([]byte(nil), whole...)
-		changed[i] ^= 4
-		ok(t, os.WriteFile(name, changed, 0o600))
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	ok(t, err)
+	defer f.Close()
+	for i, c := range whole {
+		_, err := f.WriteAt([]byte{c ^ 4}, int64(i))
+		ok(t, err)
 		j, err := checkpoint.Open(dir, checkpoint.Options{})
 		ok(t, err)
 		_, found, err := j.Imported("", "", "", checkpoint.Print{Size: 1, Head: "x", Tail: "x"})
 		var damaged *checkpoint.DamagedError
 		if found || !errors.As(err, &damaged) || damaged.Path != name {
-			t.Fatalf("byte %d changed from %q to %q: found %t, %v", i, whole[i], changed[i], found, err)
+			t.Fatalf("byte %d changed from %q to %q: found %t, %v", i, c, c^4, found, err)
 		}
 		ok(t, j.Close())
+		_, err = f.WriteAt([]byte{c}, int64(i))
+		ok(t, err)
 	}
 }
 
