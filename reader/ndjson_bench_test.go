@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// ndjsonShapes are texts of about 256 KiB, each with what is asked of it.
-func ndjsonShapes() []ndjsonShape {
+// ndjsonShapes are texts of about size bytes, each with what is asked of it.
+func ndjsonShapes(size int) []ndjsonShape {
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(words ...string) string { return words[random.IntN(len(words))] }
 	fill := func(line func(i int) string) []byte {
 		var text []byte
-		for i := 0; len(text) < 256<<10; i++ {
+		for i := 0; len(text) < size; i++ {
 			text = append(append(text, line(i)...), '\n')
 		}
 		return text
@@ -79,7 +79,7 @@ func (s ndjsonShape) options() (opt Options) {
 }
 
 func BenchmarkNDJSON(b *testing.B) {
-	for _, shape := range ndjsonShapes() {
+	for _, shape := range ndjsonShapes(256 << 10) {
 		b.Run(shape.name, func(b *testing.B) {
 			format, err := newNDJSON("", shape.options())
 			if err != nil {

@@ -2,6 +2,7 @@ package reader
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +60,74 @@ func FuzzNDJSON(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Lines that are nearly right, and much like the lines around them: a fuzzer
+// seldom finds its way to both.
+func TestNDJSONRandom(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	pick := func(words ...string) string { return words[random.IntN(len(words))] }
+	space := func() string { return pick("", "", "", "", " ", "\t ") }
+	var value func(depth int) string
+	value = func(depth int) string {
+		var text strings.Builder
+		switch n := random.IntN(10); {
+		case n < 2 && depth > 0, depth == 4:
+			text.WriteString("{" + space())
+			for k := range random.IntN(5) {
+				if k > 0 {
+					text.WriteString("," + space())
+				}
+				text.WriteString(pick(`"a"`, `"b"`, `"c"`, `"x"`, `"\u0061"`, `"a.b"`, `"é"`, `"_reject"`) + space() + ":" + space() + value(depth-1) + space())
+			}
+			text.WriteString("}")
+		case n < 4 && depth > 0:
+			text.WriteString("[" + space())
+			for k := range random.IntN(4) {
+				if k > 0 {
+					text.WriteString("," + space())
+				}
+				text.WriteString(value(depth-1) + space())
+			}
+			text.WriteString("]")
+		default:
+			text.WriteString(pick(`""`, `"text"`, `"some longer text"`, `"\n\u00e9\ud83d\ude00"`, `"Zürich, 東京"`, "0", "-1.50", "12e-3", "123456789012", "true", "false", "null"))
+		}
+		return text.String()
+	}
+	opt := columnsOf("a", "b", "a.b", "x[1]", "a.c[0].b", "x", "b.b.b")
+	opt.MaxRecordBytes = 4096
+	taken, refused := 0, 0
+	for range 300 {
+		lines := []string{value(4)}
+		for len(lines) < 40 {
+			line := lines[random.IntN(len(lines))]
+			switch at := random.IntN(len(line) + 1); random.IntN(6) {
+			case 0, 1:
+				line = value(4)
+			case 2: // a byte more
+				line = line[:at] + pick(`"`, `\`, ",", ":", "{", "}", "[", "]", " ", "1", "a", ".", "\xff", "\x00", `,"a":1`) + line[at:]
+			case 3: // some less
+				line = line[:at] + line[min(len(line), at+random.IntN(3)):]
+			}
+			lines = append(lines, line)
+		}
+		text := []byte(strings.Join(lines, "\n"))
+		want := oracleRows(text, opt)
+		rows := readRows(t, text, opt, len(text))
+		equalRows(t, text, rows, want)
+		for i, row := range rows {
+			if row.code != "" {
+				refused++
+				continue
+			}
+			taken++
+			checkRowText(t, row, want[i].object, opt)
+		}
+	}
+	if taken < 1000 || refused < 1000 {
+		t.Errorf("%d rows taken and %d refused: the test has lost its aim", taken, refused)
+	}
 }
 
 // checkRowText checks AppendJSON: the object of the file but for _reject, byte

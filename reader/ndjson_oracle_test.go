@@ -186,18 +186,19 @@ func oracleValue(raw jsontext.Value) Value {
 	return Value{map[jsontext.Kind]Kind{'0': Number, 't': Bool, 'f': Bool, '{': Object, '[': Array}[raw.Kind()], raw}
 }
 
-// readRows reads text through the format, in chunks of at least size bytes.
-func readRows(t *testing.T, text []byte, opt Options, size int) (rows []ndjsonRow) {
+// readRows reads text through the format, in chunks of about the sizes given,
+// the last of them again and again.
+func readRows(t *testing.T, text []byte, opt Options, sizes ...int) (rows []ndjsonRow) {
 	t.Helper()
 	format, err := newNDJSON("usage.ndjson", opt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	start := Pos{0, 1}
-	for int(start.Offset) < len(text) {
+	for k := 0; int(start.Offset) < len(text); k++ {
 		rest := text[start.Offset:]
 		n := 0
-		for want := size; n == 0; want += max(1, want/4) {
+		for want := sizes[min(k, len(sizes)-1)]; n == 0; want += max(1, want/4) {
 			want = min(want, len(rest))
 			n = format.cut(rest[:want], want == len(rest))
 		}

@@ -76,6 +76,9 @@ func (s *ndjsonScan) object(t *pathTree, i, depth int) int {
 		if at >= 0 {
 			edge = known.at[at].edge
 			i += int(known.at[at].n)
+			if i < len(b) && b[i] <= ' ' {
+				i = skipSpace(b, i) // the line that the run is from had less of it
+			}
 			next = at + 1
 		} else {
 			from := i

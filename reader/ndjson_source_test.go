@@ -74,13 +74,19 @@ func TestNDJSONOpenData(t *testing.T) {
 			t.Errorf("%s: %d rows and %v, want %d", tt.file, len(rows), err, tt.rows)
 		}
 		opt.MaxRecordBytes = 1 << 20
-		want := oracleRows(text, opt)
-		equalRows(t, nil, readRows(t, text, opt, len(text)), want)
-		for i, line := range bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n")) {
-			if rows[i].Code != "" || rows[i].JSON != string(line) || rows[i].Pos != want[i].pos {
+		var offset int64
+		var some []byte // a sample: the oracle is slow
+		for i, line := range bytes.SplitAfter(bytes.TrimSuffix(text, []byte("\n")), []byte("\n")) {
+			pos, object := Pos{offset, int64(i + 1)}, strings.TrimSpace(string(line))
+			if rows[i].Code != "" || rows[i].JSON != object || rows[i].Pos != pos {
 				t.Fatalf("%s: row %d is %v %s", tt.file, i+1, rows[i].Pos, rows[i].JSON)
 			}
+			offset += int64(len(line))
+			if i%50 == 0 {
+				some = append(some, line...)
+			}
 		}
+		equalRows(t, some, readRows(t, some, opt, len(some)), oracleRows(some, opt))
 		src.Close()
 	}
 }
