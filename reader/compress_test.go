@@ -295,3 +295,14 @@ func TestSeekStream(t *testing.T) {
 		t.Errorf("%v, %v", rows, err)
 	}
 }
+
+// A block of one repeated byte takes one byte, whatever length it says.
+func TestZstdRepeatedByte(t *testing.T) {
+	// Single segment, 10 bytes of content: one block, the last, of 10 "a".
+	frame := "\x28\xb5\x2f\xfd\x20\x0a\x53\x00\x00a"
+	src := mustOpenReader(t, "x.csv.zst", []byte(frame+string(packZstd(t, false, "\n1\n"))), Options{Columns: cols("aaaaaaaaaa")})
+	rows, err := readAll(t, src)
+	if got := lines(values(rows)); err != nil || got != "1" {
+		t.Errorf("rows %q, error %v", got, err)
+	}
+}
