@@ -10,7 +10,6 @@ import (
 // Mapper makes measurements of records. It is immutable: any number of
 // goroutines may use one at the same time, each with an Output of its own.
 type Mapper struct {
-	columns []reader.Column
 	filter  []condition
 	makes   []encoder
 	numbers int // numeric fields of all makes

@@ -22,11 +22,11 @@ func (e *MappingError) Error() string { return "mapping: " + e.Path + ": " + e.R
 // Compile checks everything about m that can be known before the first row,
 // and makes a Mapper of it. The error is a *MappingError.
 func (m *Mapping) Compile() (*Mapper, error) {
-	c := &compiler{columns: m.Columns(), index: map[string]int{}}
-	for i, col := range c.columns {
+	c := &compiler{index: map[string]int{}}
+	for i, col := range m.Columns() {
 		c.index[col.Name] = i
 	}
-	mapper := &Mapper{columns: c.columns}
+	mapper := &Mapper{}
 	c.input(&m.Input)
 	if m.Native {
 		if len(m.Filter) > 0 || len(m.Measurements) > 0 {
@@ -69,11 +69,10 @@ func (m *Mapping) place(i int) string {
 // compiler makes the parts of a Mapper. It goes on after a fault, with parts
 // that are never used, and keeps the first.
 type compiler struct {
-	columns []reader.Column
-	index   map[string]int
-	at      string // what paths start with
-	slots   int
-	err     *MappingError
+	index map[string]int // of the columns in a record
+	at    string         // what paths start with
+	slots int            // of Output.recent, so far
+	err   *MappingError
 }
 
 func (c *compiler) fail(path, format string, args ...any) {

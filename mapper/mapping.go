@@ -227,6 +227,9 @@ func (m *Mapping) canonical() Mapping {
 	c := *m
 	// The size of a chunk changes no record, and the columns follow from the rest.
 	c.Input.Columns, c.Input.ChunkBytes = nil, 0
+	c.Input.MaxRecordBytes = cmp.Or(c.Input.MaxRecordBytes, 1<<20)
+	c.Input.CSV.Delimiter = cmp.Or(c.Input.CSV.Delimiter, ",")
+	c.Input.CSV.Quote = cmp.Or(c.Input.CSV.Quote, `"`)
 	c.Measurements = slices.Clone(m.Measurements)
 	for i := range c.Measurements {
 		mm := &c.Measurements[i]
@@ -269,6 +272,9 @@ func (t Time) canonical() Time {
 	t.Precision = cmp.Or(t.Precision, "ms")
 	t.Gap = cmp.Or(t.Gap, "reject")
 	t.Overlap = cmp.Or(t.Overlap, "reject")
+	if t.Epoch == "1970-01-01T00:00:00Z" {
+		t.Epoch = ""
+	}
 	return t
 }
 

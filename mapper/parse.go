@@ -150,13 +150,10 @@ func (d *document) find(path string) place {
 
 // excerpt is the line of p, with a mark under its column.
 func (d *document) excerpt(p place) string {
-	line := []byte{}
-	for rest, n := d.text, 1; ; n++ {
-		var more bool
-		line, rest, more = bytes.Cut(rest, []byte("\n"))
-		if n == p.line || !more {
-			break
-		}
+	var line []byte
+	rest := d.text
+	for n := 0; n < p.line; n++ {
+		line, rest, _ = bytes.Cut(rest, []byte("\n"))
 	}
 	const widest = 160
 	shown := []rune(strings.ToValidUTF8(string(line), "\uFFFD"))
