@@ -74,11 +74,18 @@ type Batch struct {
 	// ever added), so that reading a batch does not change it.
 	body []byte
 	ends []int // where each measurement ends in body
+	// lent says that a transport may still be reading body, after a submission
+	// that ended before the request was written. Writing into it would change
+	// what is on the wire, so the next change takes new memory.
+	lent bool
 }
 
 // Reset empties b, and sets the limits of what comes next.
 func (b *Batch) Reset(l Limits) {
 	b.limits = l.withDefaults()
+	if b.lent {
+		b.body, b.lent = nil, false
+	}
 	b.body = b.body[:0]
 	b.ends = b.ends[:0]
 }
@@ -132,13 +139,13 @@ func (b *Batch) Add(items ...[]byte) error {
 // grow makes room for a body of size bytes. It doubles like append, but stops
 // at the limit: append would round the last step up to past a megabyte.
 func (b *Batch) grow(size int) {
-	if size <= cap(b.body) {
+	if size <= cap(b.body) && !b.lent {
 		return
 	}
-	room := min(max(size, 2*cap(b.body), 4<<10), b.limits.Bytes)
+	room := max(min(max(2*cap(b.body), 4<<10), b.limits.Bytes), size)
 	grown := make([]byte, len(b.body), room)
 	copy(grown, b.body)
-	b.body = grown
+	b.body, b.lent = grown, false
 }
 
 // Len is the number of measurements in b.

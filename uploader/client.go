@@ -82,7 +82,9 @@ func (c *Client) Submit(ctx context.Context, b *Batch) ([]Refusal, error) {
 		body:   b.Body(),
 		read:   isAccepted,
 	}
-	if err := c.do(ctx, submit); err != nil {
+	lent, err := c.do(ctx, submit)
+	b.lent = b.lent || lent
+	if err != nil {
 		return nil, err
 	}
 	c.count.accepted.Add(1)
@@ -99,36 +101,38 @@ type call struct {
 }
 
 // do makes a call. What may pass is tried again for as long as RetryFor; what
-// does not count towards that is waiting for the rate windows.
-func (c *Client) do(ctx context.Context, what call) error {
+// does not count towards that is waiting for the rate windows. lent tells that
+// somebody may still be reading the call's body.
+func (c *Client) do(ctx context.Context, what call) (lent bool, err error) {
 	patience := c.cfg.RetryFor
 	renewed := false
 	for retries := 0; ; {
 		began := time.Now()
-		v, used, paced := c.try(ctx, what, patience)
+		v, t := c.try(ctx, what, patience)
+		lent = lent || t.lent
 		switch {
 		case v.do == accept:
 			c.count.good()
-			return nil
-		case v.do == renew && !renewed && c.auth.refuse(used):
+			return lent, nil
+		case v.do == renew && !renewed && c.auth.refuse(t.token):
 			renewed = true
 			c.count.retries.Add(1)
 			continue
 		case v.do == renew || v.do == stand:
-			return &v.err
+			return lent, &v.err
 		case ctx.Err() != nil:
-			return c.cancelled(ctx, v)
+			return lent, c.cancelled(ctx, v)
 		}
 
 		c.count.bad(v.err)
-		patience -= time.Since(began) - paced
+		patience -= time.Since(began) - t.paced
 		wait := v.after // of a throttle: the pacer waits
 		if v.do == retry {
 			wait = backoff(retries, v.after)
 			retries++
 		}
 		if wait > patience || patience <= 0 {
-			return c.gaveUp(v)
+			return lent, c.gaveUp(v)
 		}
 		if v.do == retry {
 			began := time.Now()
@@ -137,30 +141,36 @@ func (c *Client) do(ctx context.Context, what call) error {
 			patience -= slept
 			c.count.backoffWait.Add(int64(slept))
 			if err != nil {
-				return c.cancelled(ctx, v)
+				return lent, c.cancelled(ctx, v)
 			}
 		}
 		c.count.retries.Add(1)
 	}
 }
 
-// try makes a call once. It returns the token that it used, and how long it
-// waited for the rate windows.
-func (c *Client) try(ctx context.Context, what call, patience time.Duration) (v verdict, used token, paced time.Duration) {
+// attempt is what a call used up in being made once.
+type attempt struct {
+	token token         // empty: there was none, so nothing was sent
+	paced time.Duration // waited for the rate windows
+	lent  bool
+}
+
+// try makes a call once.
+func (c *Client) try(ctx context.Context, what call, patience time.Duration) (verdict, attempt) {
 	if what.op != opSubmit {
-		v, used, _ = c.exchange(ctx, what)
-		return v, used, 0
+		v, used, x := c.exchange(ctx, what)
+		return v, attempt{token: used, lent: x.lent}
 	}
 	permit, err := c.pace.acquire(ctx, patience)
 	c.count.waited(permit)
 	if err != nil {
-		return c.notAdmitted(err), token{}, permit.paced
+		return c.notAdmitted(err), attempt{paced: permit.paced}
 	}
 	v, used, x := c.exchange(ctx, what)
 	switch {
 	case used.text == "":
 		c.pace.unused(permit)
-		return v, used, permit.paced
+		return v, attempt{paced: permit.paced}
 	case x.status == http.StatusTooManyRequests:
 		c.pace.throttled(permit, v.after)
 	default:
@@ -170,7 +180,7 @@ func (c *Client) try(ctx context.Context, what call, patience time.Duration) (v 
 	if v.do == retry {
 		c.count.uncertain.Add(1)
 	}
-	return v, used, permit.paced
+	return v, attempt{used, permit.paced, x.lent}
 }
 
 // exchange sends what and reads the answer. The token is empty when there was

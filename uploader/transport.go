@@ -7,8 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -68,41 +69,46 @@ type exchange struct {
 	header http.Header
 	body   []byte
 	err    error // no answer, or not all of it
+	// lent tells that the transport may go on reading the request's body: it
+	// answers before it has written everything when the server does, or when
+	// time is up.
+	lent bool
 }
 
 // roundTrip makes one request with body, or none, and reads the answer. It
 // does not follow redirects: a transport answers them like anything else.
-//
-// When it returns, nothing reads body any more. A transport may be writing the
-// request even after it has returned, for instance when the server answered
-// before it had read everything; a caller that filled the batch anew would
-// change what is on the wire.
-func roundTrip(ctx context.Context, rt http.RoundTripper, timeout time.Duration, req *http.Request, body []byte) exchange {
+func roundTrip(ctx context.Context, rt http.RoundTripper, timeout time.Duration, req *http.Request, body []byte) (x exchange) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
-	var readers sync.WaitGroup
-	defer readers.Wait()
-	defer cancel() // before Wait: it is what ends a writing that hangs
+	defer cancel()
+	// A request is written by another goroutine. That it is done with the body
+	// could be told from Close, but a body with a Close of its own is not one
+	// that net/http knows to be in memory: it would write the header alone,
+	// and then 32 KiB at a time. So the writings are counted.
+	var begun, done atomic.Int32
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn:      func(httptrace.GotConnInfo) { begun.Add(1) },
+		WroteRequest: func(httptrace.WroteRequestInfo) { done.Add(1) },
+	})
+	defer func() { x.lent = done.Load() < begun.Load() }()
+
 	req = req.WithContext(ctx)
 	if body != nil {
 		req.ContentLength = int64(len(body))
-		req.GetBody = func() (io.ReadCloser, error) {
-			readers.Add(1)
-			return &requestBody{Reader: bytes.NewReader(body), done: readers.Done}, nil
-		}
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		req.Body, _ = req.GetBody()
 	}
 	res, err := rt.RoundTrip(req)
 	if err != nil {
 		return exchange{err: causeOf(ctx, err)}
 	}
-	x := exchange{status: res.StatusCode, header: res.Header}
+	defer res.Body.Close()
+	x = exchange{status: res.StatusCode, header: res.Header}
 	x.body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
 		x.err = causeOf(ctx, err)
 	} else if len(x.body) == maxAnswer {
 		x.err = errAnswerTooLong
 	}
-	res.Body.Close()
 	return x
 }
 
@@ -119,16 +125,4 @@ func causeOf(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return err
-}
-
-// requestBody tells when the transport is done with it.
-type requestBody struct {
-	*bytes.Reader
-	done func()
-	once sync.Once
-}
-
-func (b *requestBody) Close() error {
-	b.once.Do(b.done)
-	return nil
 }
