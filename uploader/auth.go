@@ -66,7 +66,7 @@ func newTokens(cfg Config, cred Credentials, rt http.RoundTripper) *tokens {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 		got, err := conf.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
-		return got, judge(opToken, via.seen, 0, err == nil, t.hide)
+		return got, judge(opToken, via.seen, 0, err == nil, true, t.redactor())
 	}
 	return t
 }
@@ -117,18 +117,17 @@ func renewalOf(expiry time.Time) time.Time {
 	return expiry.Add(-min(expiryMargin, time.Until(expiry)/10))
 }
 
-// refuse says that the server did not take a token, and tells whether there
-// can be another one.
-func (t *tokens) refuse(refused token) bool {
+// renewable tells whether there can be another token.
+func (t *tokens) renewable() bool { return t.fetch != nil }
+
+// refuse says that the server did not take a token: the next get brings
+// another one. Of several that were refused the same token, the first does it.
+func (t *tokens) refuse(refused token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.fetch == nil {
-		return false
-	}
 	if t.current.generation == refused.generation {
 		t.current.text = ""
 	}
-	return true
 }
 
 // renewals is the number of tokens fetched after the first one.

@@ -92,16 +92,24 @@ func TestTokenRenewedBeforeItsEnd(t *testing.T) {
 	})
 }
 
+// With a token that cannot be renewed, a 403 may mean that it has ended: then
+// no measurement may be called refused.
 func TestGivenTokenIsNotRenewed(t *testing.T) {
-	f := newFake()
-	f.submit = answers(status(401, "expired"))
-	c, err := newClient(Config{OrgID: "org"}, Credentials{Token: "given"}, f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = c.Submit(t.Context(), batchOf(`{}`))
-	if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Fatal || len(f.submits) != 1 || len(f.tokens) != 0 || f.submits[0].token != "given" {
-		t.Errorf("%v, %d submissions, %d tokens fetched", err, len(f.submits), len(f.tokens))
+	for _, code := range []int{401, 403} {
+		f := newFake()
+		f.submit = answers(status(code, "no"))
+		c, err := newClient(Config{OrgID: "org"}, Credentials{Token: "given"}, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Submit(t.Context(), batchOf(`{}`))
+		e, ok := errors.AsType[*Error](err)
+		if !ok || e.Kind != Fatal || e.Status != code || !strings.Contains(e.Hint, envToken) {
+			t.Errorf("%d: %#v, hint %q; want fatal, and the token in the hint", code, err, e.Hint)
+		}
+		if len(f.submits) != 1 || len(f.tokens) != 0 || f.submits[0].token != "given" {
+			t.Errorf("%d: %d submissions, %d tokens fetched; want one submission", code, len(f.submits), len(f.tokens))
+		}
 	}
 }
 

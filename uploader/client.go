@@ -114,7 +114,8 @@ func (c *Client) do(ctx context.Context, what call) (lent bool, err error) {
 		case v.do == accept:
 			c.count.good()
 			return lent, nil
-		case v.do == renew && !renewed && c.auth.refuse(t.token):
+		case v.do == renew && !renewed:
+			c.auth.refuse(t.token)
 			renewed = true
 			c.count.retries.Add(1)
 			continue
@@ -204,7 +205,7 @@ func (c *Client) exchange(ctx context.Context, what call) (verdict, token, excha
 	}
 	x := roundTrip(ctx, c.rt, c.cfg.RequestTimeout, req, what.body)
 	understood := x.status == http.StatusOK && x.err == nil && what.read(x.body)
-	return judge(what.op, x, len(what.body), understood, c.auth.redactor()), used, x
+	return judge(what.op, x, len(what.body), understood, c.auth.renewable(), c.auth.redactor()), used, x
 }
 
 // isAccepted reads the answer to a submission. Anything but the documented one

@@ -57,9 +57,11 @@ const (
 	hintAddress  = "this is not what the platform answers: check " + envBaseURL + " and " + envIngestURL + ", and any proxy between"
 	hintToken    = "credentials not accepted: check " + envKey + " and " + envSecret + ", and that the Service User still has them"
 	hintUpload   = "either the organization " + envOrgID + " is not the one of these credentials, or they lack the permission to upload measurements, " +
-		"or a firewall rule dislikes the text of a measurement (SQL, ../, <script>, ${jndi:), or the body is too large; an expired token is ruled out, a new one was tried"
+		"or a firewall rule dislikes the text of a measurement (SQL, ../, <script>, ${jndi:), or the body is too large; an ended token is ruled out, a new one was tried"
 	hintCertificate = "the certificate is not one that this machine trusts: check the address; behind a proxy that opens TLS, its certificate has to be installed (or named by SSL_CERT_FILE)"
-	hintConfig      = "either the organization " + envOrgID + " is not the one of these credentials, or they lack the permission to read its configuration (config:retrieve)"
+	hintGiven       = "the token of " + envToken + " may have ended, and cannot be renewed: set a new one, or " + envKey + " and " + envSecret + " for tokens that are; " +
+		"a good one belongs to another organization than " + envOrgID + ", or lacks the permission, or a firewall rule dislikes the request"
+	hintConfig = "either the organization " + envOrgID + " is not the one of these credentials, or they lack the permission to read its configuration (config:retrieve)"
 )
 
 // statusTable is the one place that knows what a status means. The first row
@@ -125,6 +127,15 @@ func lookUp(status int) meaning {
 		}
 	}
 	return statusTable[len(statusTable)-1].meaning
+}
+
+// withoutRenewal is m for a token that was given and cannot be renewed: then an
+// ended token is not ruled out, and nothing may be held against the content.
+func (m meaning) withoutRenewal() meaning {
+	if m.do == renew {
+		return meaning{stand, Fatal, hintGiven}
+	}
+	return m
 }
 
 // uncertain is what no answer means, or one that cannot be read: the request

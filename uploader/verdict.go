@@ -16,12 +16,16 @@ type verdict struct {
 }
 
 // judge reads an exchange. size is that of the request's body. understood
-// tells whether the body of a success is what it should be.
-func judge(op operation, x exchange, size int, understood bool, hide *redactor) verdict {
+// tells whether the body of a success is what it should be, renewable whether
+// there can be another token.
+func judge(op operation, x exchange, size int, understood, renewable bool, hide *redactor) verdict {
 	if x.status == 0 {
 		return networkVerdict(op, x.err, hide)
 	}
 	v := verdict{meaning: meaningOf(op, x.status), after: retryAfter(x.header)}
+	if !renewable {
+		v.meaning = v.meaning.withoutRenewal()
+	}
 	text := ""
 	switch {
 	case v.do == accept && x.err == nil && understood:
