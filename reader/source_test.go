@@ -29,8 +29,8 @@ func (r row) String() string {
 }
 
 // readAll reads src to its end. It checks on the way that the chunks are
-// adjacent and that the records tile each of them, and spoils each chunk's
-// memory after its release, so that a view that outlives it shows.
+// adjacent and that the records stand in each of them in order. Each chunk is
+// released at once, so that its memory is used again while others are read.
 func readAll(t testing.TB, src *Source) (rows []row, err error) {
 	t.Helper()
 	var last Pos
