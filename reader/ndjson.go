@@ -21,7 +21,7 @@ const rejectKey = "_reject"
 // member with the key of one that a column or the way to it needs, or within
 // an object that is itself a column. Keys are compared exactly, after
 // unescaping. Two members of the same key that nobody asked for are let pass:
-// they change no value.
+// they change no value. Objects and arrays may be nested ndjsonMaxDepth deep.
 type ndjson struct {
 	source  string // Record.Source
 	paths   *pathSet

@@ -347,6 +347,16 @@ func TestMembers(t *testing.T) {
 	}
 }
 
+func ExampleMembers() {
+	for key, v := range Members([]byte(`{"gb": 1.50, "zone": "eu\u002d1", "spot": null}`)) {
+		fmt.Printf("%s %q %v\n", key, v.Text, v.Kind == Number)
+	}
+	// Output:
+	// gb "1.50" true
+	// zone "eu-1" false
+	// spot "" false
+}
+
 // Many keys, with and without one twice, on both sides of where the way of
 // looking changes.
 func TestRepeatedMember(t *testing.T) {
