@@ -34,7 +34,7 @@ type entry struct {
 type identity [16]byte
 
 func identify(org, endpoint, mapping string, p *Print) identity {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %d %s %s", org, endpoint, mapping, p.Size, p.Head, p.Tail))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %d %s %s", org, endpoint, mapping, p.Name, p.Size, p.Head, p.Tail))
 	return identity(sum[:])
 }
 

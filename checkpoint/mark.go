@@ -39,6 +39,10 @@ type Source struct {
 
 // Print tells one content from another without reading it all.
 type Print struct {
+	// Name is set when the name of the source is a part of what its rows are,
+	// as it is where their uids hold it: then the same bytes under another
+	// name are another content. Fingerprint leaves it empty.
+	Name     string    `json:"name,omitempty"`
 	Size     int64     `json:"size"`
 	Modified time.Time `json:"modified,omitzero"`
 	Head     string    `json:"head,omitempty"` // SHA-256 of the first 64 KiB
