@@ -227,7 +227,7 @@ func (f *FS) Rename(from, to string) error {
 		case n.dir || dir != dir2:
 			return &fs.PathError{Op: "rename", Path: to, Err: syscall.EXDEV}
 		case over != nil && over.dir:
-			return &fs.PathError{Op: "rename", Path: to, Err: syscall.EISDIR}
+			return &fs.PathError{Op: "rename", Path: to, Err: syscall.EEXIST} // what package os says
 		case over != nil && over != n:
 			f.take(-int64(len(over.data)))
 		}
