@@ -25,6 +25,7 @@ type job struct {
 	mappingHash string
 	verifyFull  bool
 	force       bool // send sources that were imported before, too
+	same        bool // a source that looks like one imported before is it
 }
 
 // stateDir is where the job's state is kept when nothing else was said: one
@@ -84,7 +85,18 @@ func (j *job) fingerprint(path string) (checkpoint.Source, error) {
 	if err != nil {
 		return checkpoint.Source{}, fmt.Errorf("%s: %w", path, err)
 	}
+	if j.namesCount() {
+		p.Name = filepath.Base(path)
+	}
 	return checkpoint.Source{Path: path, Print: p}, nil
+}
+
+// namesCount reports whether a source's name is a part of its rows' uids: then
+// the same content under another name is other usage, and not a copy.
+func (j *job) namesCount() bool {
+	return j.mapping != nil && slices.ContainsFunc(j.mapping.Measurements, func(m mapper.Measurement) bool {
+		return m.UID.Rule == mapper.RuleRow
+	})
 }
 
 // newPlan is the plan of a new import: the sources that no earlier import of
@@ -101,17 +113,35 @@ func (j *job) newPlan(a *app, journal *checkpoint.Journal) (checkpoint.Plan, err
 		if err != nil {
 			return plan, err
 		}
-		if path != "-" && !j.force {
-			if _, done, err := journal.Imported(j.orgID, j.endpoint, j.mappingHash, src.Print); err != nil {
-				return plan, err
-			} else if done {
-				plan.Skipped++
-				continue
-			}
+		if done, err := j.done(journal, src); err != nil {
+			return plan, err
+		} else if done {
+			plan.Skipped++
+			continue
 		}
 		plan.Sources = append(plan.Sources, src)
 	}
 	return plan, nil
+}
+
+// done reports whether an earlier import of this state directory has finished
+// the source. When its print leaves a doubt, a person must say: to send it
+// again can bill it twice, and to skip it can lose a correction.
+func (j *job) done(journal *checkpoint.Journal, src checkpoint.Source) (bool, error) {
+	if src.Path == "-" || j.force {
+		return false, nil
+	}
+	was, found, err := journal.Imported(j.orgID, j.endpoint, j.mappingHash, src.Print)
+	if err != nil || !found {
+		return false, err
+	}
+	if was.Doubt != "" && !j.same {
+		return false, coded(exitUsage,
+			fmt.Errorf("%s: it looks like a source that import %s finished on %s, but not surely: %s",
+				src.Path, was.Import, was.When.Format("2006-01-02"), was.Doubt),
+			"it is the same: add --same, and it is not sent\nit was changed in the middle, or should be sent again: add --force (the same rows get the same uids)")
+	}
+	return true, nil
 }
 
 // errChanged is what differences wraps: an unfinished import may not go on as

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -76,6 +77,14 @@ func newPlatform(t testing.TB, cfg sandbox.Config) *platform {
 	return &platform{Server: s, url: server.URL}
 }
 
+// plainPlatform is one whose exchanges are not checked: for large imports.
+func plainPlatform(t testing.TB, cfg sandbox.Config) *platform {
+	s := sandbox.New(cfg)
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	return &platform{Server: s, url: server.URL}
+}
+
 func platformOf(ts *testscript.TestScript) *platform { return ts.Value("platform").(*platform) }
 
 func cmdHeld(ts *testscript.TestScript, neg bool, args []string) {
@@ -114,4 +123,21 @@ func cmdSecrets(ts *testscript.TestScript, neg bool, args []string) {
 	if n == 0 {
 		ts.Fatalf("no file was looked at")
 	}
+}
+
+// runProgram runs the program as a process and returns what it printed; it must
+// exit 0.
+func runProgram(t *testing.T, args ...string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Env = append(os.Environ(), "M3IMPORT_TEST_AS_PROGRAM=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
 }

@@ -23,7 +23,7 @@ type progress struct {
 }
 
 // watch starts showing; the returned func ends it and waits for the last line.
-func (a *app) watch(p progress, im *pipeline.Import, stats func() uploader.Stats) (end func()) {
+func (a *app) watch(p progress, im *pipeline.Import, client *uploader.Client) (end func()) {
 	mode := p.mode
 	if a.quiet {
 		mode = "none"
@@ -38,7 +38,7 @@ func (a *app) watch(p progress, im *pipeline.Import, stats func() uploader.Stats
 		return func() {}
 	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
-	v := &view{im: im, stats: stats, w: a.stderr, start: a.now(), now: a.now, first: im.Status()}
+	v := &view{im: im, client: client, w: a.stderr, start: a.now(), now: a.now, first: im.Status()}
 	go func() {
 		defer close(stopped)
 		if mode == "bar" {
@@ -52,12 +52,12 @@ func (a *app) watch(p progress, im *pipeline.Import, stats func() uploader.Stats
 
 // view is one showing of an import.
 type view struct {
-	im    *pipeline.Import
-	stats func() uploader.Stats
-	w     io.Writer
-	now   func() time.Time
-	start time.Time
-	first pipeline.Status
+	im     *pipeline.Import
+	client *uploader.Client
+	w      io.Writer
+	now    func() time.Time
+	start  time.Time
+	first  pipeline.Status
 }
 
 // line is the progress as one JSON object.
@@ -76,10 +76,11 @@ type progressLine struct {
 	Requests     int64   `json:"requests"`
 	Retries      int64   `json:"retries"`
 	BatchesInAir int     `json:"batches_in_flight"`
+	Trouble      string  `json:"trouble,omitempty"` // what keeps the import from getting on just now
 }
 
 func (v *view) line() progressLine {
-	s, st := v.im.Status(), v.stats()
+	s, st := v.im.Status(), v.client.Stats()
 	elapsed := v.now().Sub(v.start).Seconds()
 	l := progressLine{
 		Type: "progress", Seconds: elapsed,
@@ -95,6 +96,9 @@ func (v *view) line() progressLine {
 	// An estimate out of the first moments is worse than none.
 	if moved := s.BytesDone - v.first.BytesDone; moved > 0 && elapsed > 3 && s.BytesTotal > s.BytesDone {
 		l.SecondsLeft = elapsed / float64(moved) * float64(s.BytesTotal-s.BytesDone)
+	}
+	if trouble, ok := v.client.Trouble(); ok {
+		l.Trouble = fmt.Sprintf("%v; for %s, %s", trouble.Err, durationText(v.now().Sub(trouble.Since)), plural(trouble.Count, "failure"))
 	}
 	return l
 }
@@ -116,8 +120,8 @@ func (v *view) lines(stop <-chan struct{}, interval time.Duration, asJSON bool) 
 				v.json(l)
 				continue
 			}
-			fmt.Fprintf(v.w, "m3import: %s rows (%s rejected), %.0f rows/s%s%s\n",
-				grouped(l.Rows), grouped(l.Rejected), l.RowsPerSec, percent(l), left(l))
+			fmt.Fprintf(v.w, "m3import: %s rows (%s rejected), %.0f rows/s%s%s%s\n",
+				grouped(l.Rows), grouped(l.Rejected), l.RowsPerSec, percent(l), left(l), trying(l))
 		}
 	}
 }
@@ -144,7 +148,7 @@ func (v *view) bar(stop <-chan struct{}) {
 			return
 		case <-tick.C:
 			l := v.line()
-			bar.Describe(fmt.Sprintf("%s rows, %s rejected, %.0f rows/s%s", grouped(l.Rows), grouped(l.Rejected), l.RowsPerSec, left(l)))
+			bar.Describe(fmt.Sprintf("%s rows, %s rejected, %.0f rows/s%s", grouped(l.Rows), grouped(l.Rejected), l.RowsPerSec, left(l)+trying(l)))
 			bar.Set64(l.BytesDone)
 		}
 	}
@@ -162,4 +166,11 @@ func left(l progressLine) string {
 		return ""
 	}
 	return ", " + durationText(time.Duration(l.SecondsLeft*float64(time.Second))) + " left"
+}
+
+func trying(l progressLine) string {
+	if l.Trouble == "" {
+		return ""
+	}
+	return ", trying again: " + l.Trouble
 }

@@ -78,6 +78,7 @@ type runFlags struct {
 	verify       string
 	restart      bool
 	force        bool
+	same         bool
 	dryRun       bool
 	allowRejects bool
 	rateLimit    string
@@ -130,6 +131,7 @@ Every flag can be set as M3IMPORT_<FLAG>, too: M3IMPORT_RATE_LIMIT=none.
 	flags.StringVar(&f.state, "state", "", "the state `directory` of this import (default: one for each set of sources, below the user's state directory)")
 	flags.StringVar(&f.verify, "verify", "quick", "how a source is compared with what it was: quick (size, times, first and last 64 KiB) or full (every byte)")
 	flags.BoolVar(&f.restart, "restart", false, "give the unfinished import up and begin anew, with the same uids")
+	flags.BoolVar(&f.same, "same", false, "take a source that has the size and the ends of one imported before for the same, whatever its time")
 	flags.BoolVar(&f.force, "force", false, "import sources again that were imported before, with the same uids")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but send: the same as m3import check")
 	flags.BoolVar(&f.allowRejects, "allow-rejects", false, "exit 0 although rows were rejected")
@@ -180,6 +182,9 @@ func (a *app) imports(ctx context.Context, f *runFlags, args []string) error {
 		a.say("no source matched, and --if-no-input says that is fine")
 		return nil
 	}
+	if j.paths[0] == "-" {
+		a.say("standard input cannot be read twice: this import cannot be resumed, only begun again")
+	}
 	dir, err := a.stateFor(f.state, j)
 	if err != nil {
 		return err
@@ -222,7 +227,7 @@ func (a *app) prepare(f *runFlags, args []string) (*job, *uploader.Client, error
 	j := &job{
 		args: abs, paths: paths, orgID: cfg.OrgID, endpoint: cfg.IngestURL,
 		mappingFile: f.mapping, mapping: mapping, mappingHash: "no mapping, version 1",
-		verifyFull: f.verify == "full", force: f.force,
+		verifyFull: f.verify == "full", force: f.force, same: f.same,
 	}
 	if mapping != nil {
 		j.mappingHash = mapping.Hash()

@@ -40,8 +40,14 @@ func (r *runner) all(ctx context.Context) error {
 			return result
 		}
 	}
+	if result != nil && r.f.force || unfinished && r.f.force && !r.f.restart {
+		return result // what --force asks for is the import that was just finished
+	}
 	plan, err := r.job.newPlan(r.app, r.journal)
 	if err != nil {
+		if _, ok := errors.AsType[*codedError](err); ok {
+			return err
+		}
 		return coded(exitUsage, err, "")
 	}
 	if len(plan.Sources) == 0 {
@@ -81,13 +87,19 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 	before := mark.Counts
 	im := &pipeline.Import{
 		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Stdin: r.app.stdin,
-		Submit: r.client, Limits: uploader.Limits{Items: r.f.batchSize, Bytes: r.f.batchBytes},
+		Submit: logged{r.client, r.app}, Limits: uploader.Limits{Items: r.f.batchSize, Bytes: r.f.batchBytes},
 		Journal: r.journal, Mark: mark, Uploads: r.f.uploads, Drain: r.f.drain,
 		OnReject: r.showReject, Now: r.app.now,
 	}
 	start := r.app.now()
 	stats := r.client.Stats()
-	endProgress := r.app.watch(r.f.progress, im, r.client.Stats)
+	r.app.log.Info("import runs", "import", plan.ID, "sources", len(plan.Sources), "state", r.journal.Dir(),
+		"organization", plan.OrgID, "endpoint", plan.Endpoint, "from", place(plan, mark))
+	defer context.AfterFunc(ctx, func() {
+		r.app.say("stopping: %s in the air may land, for at most %v (again: leave at once)",
+			plural(int64(im.Status().InFlight), "request"), r.f.drain)
+	})()
+	endProgress := r.app.watch(r.f.progress, im, r.client)
 	err := im.Run(ctx)
 	if err == nil {
 		err = r.journal.Finish(im.Mark)
@@ -97,6 +109,8 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 	err = r.judge(ctx, im, err)
 	rep := newReport(plan, im.Mark, before, r.client.Stats().Since(stats), start, r.app.now(), r.journal)
 	rep.ExitCode = exitCode(ctx, err)
+	r.app.log.Info("import ran", "import", plan.ID, "finished", rep.Finished, "exit_code", rep.ExitCode,
+		"rows", im.Mark.Counts, "requests", rep.Requests.Requests, "retries", rep.Requests.Retries, "took", rep.runTime)
 	if err != nil {
 		rep.Error = err.Error()
 	}

@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 	"reader":             {"internal/jsonx"},
 	"mapper":             {"reader", "internal/decimal", "internal/jsonx"},
 	"uploader":           {},
-	"checkpoint":         {},
+	"checkpoint":         {"internal/jsonx"},
 	"checkpoint/crashfs": {"checkpoint"},
 	"pipeline":           {"reader", "mapper", "uploader", "checkpoint", "internal/decimal", "internal/jsonx"},
 	"sandbox":            {"internal/decimal", "internal/jsonx"},

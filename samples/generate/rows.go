@@ -30,7 +30,7 @@ func day(date time.Time, rnd *rand.Rand) []row {
 	rows := make([]row, rowsPerDay)
 	step := 24 * time.Hour / rowsPerDay
 	for i := range rows {
-		ts := date.Add(time.Duration(i) * step).Add(time.Duration(rnd.IntN(60_000)) * time.Millisecond)
+		ts := date.Add(time.Duration(i) * step).Add(time.Duration(rnd.IntN(60_000)) * time.Millisecond).Truncate(time.Millisecond)
 		layout := "2006-01-02T15:04:05.000Z"
 		if ts.Nanosecond() == 0 {
 			layout = "2006-01-02T15:04:05Z"
