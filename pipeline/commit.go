@@ -108,6 +108,9 @@ func (c *committer) commit() error {
 		c.im.flights.landed(p.sent)
 		batchPool.Put(p.batch)
 		p.batch = nil
+		for _, l := range p.leases {
+			l.free()
+		}
 		<-c.im.slots
 	}
 	c.group = c.group[:0]

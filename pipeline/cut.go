@@ -18,7 +18,7 @@ import (
 type piece struct {
 	source int
 	base   string // of the source: Record.Source
-	chunk  *reader.Chunk
+	chunk  *lease // nil at the end of a source and for an error
 	mapper *mapper.Mapper
 	last   bool // the source ended with the piece before this one
 	err    error
@@ -71,7 +71,7 @@ func (im *Import) cutSource(reading, sending context.Context, i int, from checkp
 		if err != nil {
 			return err
 		}
-		if !send(sending, pieces, piece{source: i, base: src.Base(), chunk: chunk, mapper: m}) {
+		if !send(sending, pieces, piece{source: i, base: src.Base(), chunk: newLease(chunk), mapper: m}) {
 			return nil
 		}
 	}

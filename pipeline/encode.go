@@ -52,7 +52,6 @@ func (im *Import) encode(p piece) *encoded {
 	if p.chunk == nil {
 		return e
 	}
-	defer p.chunk.Release()
 	for rec, err := range p.chunk.Records() {
 		if err == nil {
 			e.mapRecord(im, &rec)

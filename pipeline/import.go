@@ -154,12 +154,10 @@ func (im *Import) submit(ctx context.Context, p *parcel) *parcel {
 	}
 	p.sent = im.flights.start(im.Now())
 	refusals, err := im.Submit.Submit(ctx, p.batch)
-	switch {
-	case err != nil:
-		p.err = err
-	case len(refusals) > 0:
-		p.err = fmt.Errorf("measurement %d of a request was refused: %s", refusals[0].Item, refusals[0].Message)
+	if err == nil && len(refusals) > 0 {
+		err = im.refuse(p, refusals)
 	}
+	p.err = err
 	return p
 }
 

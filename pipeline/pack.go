@@ -24,9 +24,22 @@ type parcel struct {
 	stays    []stay              // the sources that its rows came from, in order
 	totals   []total             // what its measurements sum to
 	rejects  []rejectDraft
-	held     int   // bytes in rejects
-	sent     int64 // the flight, once there is one
-	err      error // ends the import here
+	held     int              // bytes in rejects
+	rows     []packedRow      // those in the batch, in order
+	leases   []*lease         // what rows point into
+	mappers  []*mapper.Mapper // of each lease
+	sent     int64            // the flight, once there is one
+	err      error            // ends the import here
+}
+
+// packedRow is a row whose measurements are in a batch, with what it takes to
+// find it again should the platform refuse it.
+type packedRow struct {
+	end    int // its measurements end here in the batch
+	lease  int // into parcel.leases
+	nth    int // row of that chunk
+	source int
+	record int64
 }
 
 // stay is what a parcel holds of one source.
@@ -69,6 +82,9 @@ func (im *Import) pack(ctx context.Context, in <-chan *encoded, out chan<- *parc
 			break
 		}
 		goOn := p.chunk(e)
+		if e.chunk != nil {
+			e.chunk.free() // parcels hold what they took rows of
+		}
 		e.free()
 		if !goOn {
 			return nil
@@ -91,7 +107,7 @@ func (p *packer) chunk(e *encoded) bool {
 		return p.fail(fmt.Errorf("%s: %w", p.im.Sources[e.source].Path, err))
 	}
 	for i := range e.rows {
-		if !p.row(e, &e.rows[i]) {
+		if !p.row(e, i) {
 			return false
 		}
 	}
@@ -115,7 +131,8 @@ func (p *packer) chunk(e *encoded) bool {
 }
 
 // row packs one row: all of it into one batch, or none.
-func (p *packer) row(e *encoded, r *row) bool {
+func (p *packer) row(e *encoded, nth int) bool {
+	r := &e.rows[nth]
 	first, end := p.done, p.endOf(e, r)
 	if r.fate == mapped {
 		if ok := p.add(e, first, end); !ok {
@@ -132,14 +149,15 @@ func (p *packer) row(e *encoded, r *row) bool {
 	case mapped:
 		counts.Accepted++
 		p.count(e, first, end, counts)
+		p.cur.rows = append(p.cur.rows, packedRow{
+			end: p.cur.batch.Len(), lease: p.lease(e), nth: nth, source: e.source, record: p.at.Record,
+		})
 	case filtered:
 		counts.Filtered++
 	case rejected:
 		counts.Rejected++
 		draft := e.rejects[r.reject]
-		if draft.Record == 0 {
-			draft.Record = p.at.Record
-		}
+		draft.place(e.source, p.at.Record)
 		p.cur.rejects = append(p.cur.rejects, draft)
 		p.cur.held += len(draft.row)
 	}
@@ -181,19 +199,34 @@ func (p *packer) add(e *encoded, first, end span) bool {
 func (p *packer) count(e *encoded, first, end span, counts *checkpoint.Counts) {
 	for _, item := range e.out.Items[first.items:end.items] {
 		counts.Measurements++
-		if item.Flags&mapper.TimeTruncated != 0 {
-			counts.TimesTruncated++
-		}
-		if item.Flags&mapper.NumberInexact != 0 {
-			counts.NumbersInexact++
-		}
-		if item.Flags&mapper.TimeAncient != 0 {
-			counts.TimesAncient++
-		}
+		countFlags(counts, item.Flags, 1)
 	}
 	for _, a := range e.out.Amounts[first.amounts:end.amounts] {
 		p.ledger.add(p.cur, p.keys[a.Key], a.Value)
 	}
+}
+
+// countFlags adds n for each thing that is worth counting about a measurement.
+func countFlags(counts *checkpoint.Counts, flags mapper.Flags, n int64) {
+	if flags&mapper.TimeTruncated != 0 {
+		counts.TimesTruncated += n
+	}
+	if flags&mapper.NumberInexact != 0 {
+		counts.NumbersInexact += n
+	}
+	if flags&mapper.TimeAncient != 0 {
+		counts.TimesAncient += n
+	}
+}
+
+// lease makes the current parcel hold the chunk until it is settled.
+func (p *packer) lease(e *encoded) int {
+	if n := len(p.cur.leases); n == 0 || p.cur.leases[n-1] != e.chunk {
+		e.chunk.hold()
+		p.cur.leases = append(p.cur.leases, e.chunk)
+		p.cur.mappers = append(p.cur.mappers, e.mapper)
+	}
+	return len(p.cur.leases) - 1
 }
 
 // stay is the account of the source in the current parcel.

@@ -46,7 +46,18 @@ const rejectKey = "_reject"
 // ordered side of the pipeline knows.
 type rejectDraft struct {
 	Reject
-	row []byte // the row as a JSON object
+	row    []byte // the row as a JSON object
+	source int    // where it stands among the rejects of a parcel
+	record int64
+}
+
+// place says where the row stands in the input. A row that came from a reject
+// file keeps the number that it had where it first stood.
+func (d *rejectDraft) place(source int, record int64) {
+	d.source, d.record = source, record
+	if d.Record == 0 {
+		d.Record = record
+	}
 }
 
 func draftFromRead(source, path string, e *reader.RowError) rejectDraft {
@@ -94,8 +105,11 @@ func (r *Reject) origin(values []reader.Value) {
 func draftFromMap(path string, m *mapper.Mapper, rec *reader.Record, err error) rejectDraft {
 	d := rejectDraft{Reject: Reject{
 		Source: rec.Source, Path: path, Line: rec.Pos.Line, Offset: rec.Pos.Offset, Stage: StageMap,
-		Code: "mapping", Reason: err.Error(),
 	}}
+	if err == nil {
+		return d.of(rec)
+	}
+	d.Code, d.Reason = "mapping", err.Error()
 	if errors.Is(err, uploader.ErrTooLarge) {
 		d.Code = "too-large"
 	}
@@ -103,6 +117,11 @@ func draftFromMap(path string, m *mapper.Mapper, rec *reader.Record, err error) 
 		d.Code, d.Field, d.Column, d.Value, d.Reason = fe.Code, fe.Field, fe.Column, fe.Value, fe.Reason
 	}
 	d.UID, _ = m.UID(rec)
+	return d.of(rec)
+}
+
+// of fills in what the record itself says.
+func (d rejectDraft) of(rec *reader.Record) rejectDraft {
 	d.row = rec.AppendJSON(nil)
 	d.origin(rec.Values)
 	return d
