@@ -38,6 +38,9 @@ func (im *Import) begin() (*committer, error) {
 // the disk is never what the sending waits for.
 func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 	for {
+		if n := c.mark.Counts; c.im.MaxRejects.Exceeded(n) {
+			return fmt.Errorf("%w: %d of %d rows, allowed are %v", ErrTooManyRejects, n.Rejected, n.Read, c.im.MaxRejects)
+		}
 		p, ok := receive(ctx, settled)
 		for ok && p != nil && p.err == nil {
 			c.take(p)

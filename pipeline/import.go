@@ -68,6 +68,9 @@ type Import struct {
 	// Drain is how long batches in the air may take to land after Run was
 	// asked to stop. Default: 30 s.
 	Drain time.Duration
+	// MaxRejects ends the import with ErrTooManyRejects when it is exceeded,
+	// over the whole import. Default: any number of rejects is fine.
+	MaxRejects Budget
 	// OnReject is told of each reject when it is durable, in file order, from
 	// one goroutine. Default: nobody is told.
 	OnReject func(Reject)

@@ -109,6 +109,9 @@ func (s *sums) totals() []checkpoint.Total {
 	}
 	list := make([]checkpoint.Total, 0, len(s.byKey))
 	for k, t := range s.byKey {
+		if t.count == 0 {
+			continue // all that it held was refused
+		}
 		list = append(list, checkpoint.Total{Meter: k.Meter, Category: k.Category, Field: k.Field, Sum: t.sum.String(), Count: t.count})
 	}
 	slices.SortFunc(list, func(a, b checkpoint.Total) int {

@@ -16,6 +16,7 @@ const (
 	exitOK        = 0   // every row is accounted for, none was rejected
 	exitUsage     = 1   // flags, mapping, input or state: see the message
 	exitRejects   = 3   // finished; some rows were rejected
+	exitBudget    = 4   // stopped: --max-errors
 	exitTemporary = 5   // throttled, 5xx or network: run the same command later
 	exitSums      = 6   // the counts do not sum: a fault of this program
 	exitFatal     = 7   // refused for good: credentials, organization, request
@@ -29,6 +30,7 @@ const exitCodeHelp = `Exit codes:
   0    every row is accounted for, none was rejected
   1    flags, mapping, input or state: the message says what; run again when mended
   3    finished; some rows were rejected (see rejects.ndjson)
+  4    stopped: more rows were rejected than --max-errors allows
   5    temporary trouble (throttled, 5xx, network): run the same command later
   6    the counts do not sum: please report this
   7    refused for good: credentials, organization or request
@@ -73,6 +75,8 @@ func exitCode(ctx context.Context, err error) int {
 	switch {
 	case errors.Is(err, errRejects):
 		return exitRejects
+	case errors.Is(err, pipeline.ErrTooManyRejects):
+		return exitBudget
 	case errors.Is(err, errSums):
 		return exitSums
 	case errors.Is(err, checkpoint.ErrLocked):

@@ -81,6 +81,10 @@ type runFlags struct {
 	same         bool
 	dryRun       bool
 	allowRejects bool
+	maxErrors    string
+	warnErrors   string
+	budget       pipeline.Budget // maxErrors, parsed
+	warn         pipeline.Budget
 	rateLimit    string
 	uploads      int
 	batchSize    int
@@ -135,6 +139,8 @@ Every flag can be set as M3IMPORT_<FLAG>, too: M3IMPORT_RATE_LIMIT=none.
 	flags.BoolVar(&f.force, "force", false, "import sources again that were imported before, with the same uids")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but send: the same as m3import check")
 	flags.BoolVar(&f.allowRejects, "allow-rejects", false, "exit 0 although rows were rejected")
+	flags.StringVar(&f.maxErrors, "max-errors", "", "stop with exit 4 when more rows are rejected: a `number`, or a share such as 1% (of at least 1000 rows)")
+	flags.StringVar(&f.warnErrors, "warn-errors", "", "warn when more rows are rejected: a `number` or a share")
 	flags.StringVar(&f.rateLimit, "rate-limit", "5000/5m,50/s", "requests in rolling windows, or none")
 	flags.IntVar(&f.uploads, "workers", pipeline.DefaultUploads, "requests in the air at once")
 	flags.IntVar(&f.batchSize, "batch-size", uploader.MaxItems, "most measurements in a request")
@@ -149,6 +155,18 @@ Every flag can be set as M3IMPORT_<FLAG>, too: M3IMPORT_RATE_LIMIT=none.
 }
 
 func (f *runFlags) validate() error {
+	for _, b := range []struct {
+		name, text string
+		to         *pipeline.Budget
+	}{{"--max-errors", f.maxErrors, &f.budget}, {"--warn-errors", f.warnErrors, &f.warn}} {
+		if b.text == "" {
+			continue
+		}
+		var err error
+		if *b.to, err = pipeline.ParseBudget(b.text); err != nil {
+			return coded(exitUsage, fmt.Errorf("%s: %w", b.name, err), "")
+		}
+	}
 	switch {
 	case f.verify != "quick" && f.verify != "full":
 		return coded(exitUsage, fmt.Errorf("--verify %s: there is quick and full", f.verify), "")

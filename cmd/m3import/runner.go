@@ -89,7 +89,7 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Stdin: r.app.stdin,
 		Submit: logged{r.client, r.app}, Limits: uploader.Limits{Items: r.f.batchSize, Bytes: r.f.batchBytes},
 		Journal: r.journal, Mark: mark, Uploads: r.f.uploads, Drain: r.f.drain,
-		OnReject: r.showReject, Now: r.app.now,
+		MaxRejects: r.f.budget, OnReject: r.showReject, Now: r.app.now,
 	}
 	start := r.app.now()
 	stats := r.client.Stats()
@@ -115,7 +115,12 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 		rep.Error = err.Error()
 	}
 	err = errors.Join(err, r.writeReport(rep))
-	if errors.Is(err, pipeline.ErrStopped) || rep.ExitCode == exitTemporary || rep.ExitCode == exitFatal {
+	if r.f.warn.Exceeded(im.Mark.Counts) {
+		r.app.say("warning: %s of %s were rejected, more than --warn-errors %v", grouped(im.Mark.Counts.Rejected), plural(im.Mark.Counts.Read, "row"), r.f.warn)
+	}
+	if errors.Is(err, pipeline.ErrTooManyRejects) {
+		err = coded(rep.ExitCode, err, fmt.Sprintf("each with its reason: %s\nto go on all the same: raise --max-errors and run the same command", r.journal.RejectsPath()))
+	} else if errors.Is(err, pipeline.ErrStopped) || rep.ExitCode == exitTemporary || rep.ExitCode == exitFatal {
 		err = coded(rep.ExitCode, err, r.goOn(plan, im.Mark, err))
 	}
 	return err
