@@ -33,6 +33,7 @@ func (m *Mark) appendJSON(dst []byte) []byte {
 	o.int("sources_len", m.SourcesLen)
 	o.int("history_len", m.HistoryLen)
 	o.time("first_sent", m.FirstSent)
+	o.int("max_uncertain", m.MaxUncertain)
 	o.time("updated", m.Updated)
 	o.int("runs", int64(m.Runs))
 	o.name("finished")

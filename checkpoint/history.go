@@ -21,7 +21,8 @@ import (
 // money all the same.
 type entry struct {
 	ID       string    `json:"id"`
-	When     time.Time `json:"when"` // the import finished
+	Began    time.Time `json:"began"` // the import
+	When     time.Time `json:"when"`  // it finished
 	Import   string    `json:"import"`
 	OrgID    string    `json:"org_id"`
 	Endpoint string    `json:"endpoint"`
@@ -141,7 +142,7 @@ func (j *Journal) appendHistory() error {
 			return j.fail("finish", err)
 		}
 	}
-	e := entry{When: now(), Import: j.plan.ID, OrgID: j.plan.OrgID, Endpoint: j.plan.Endpoint, Mapping: j.plan.MappingHash}
+	e := entry{Began: j.plan.Started, When: now(), Import: j.plan.ID, OrgID: j.plan.OrgID, Endpoint: j.plan.Endpoint, Mapping: j.plan.MappingHash}
 	var line []byte
 	for _, e.Source = range j.plan.Sources {
 		if e.Head == "" {

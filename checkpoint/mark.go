@@ -130,9 +130,12 @@ type Mark struct {
 	// is from mark to mark while requests are under way, over runs too, and may
 	// move on only when everything sent so far lies before Position.
 	FirstSent time.Time `json:"first_sent,omitzero"`
-	Updated   time.Time `json:"updated,omitzero"` // by the last commit; zero before the first
-	Runs      int       `json:"runs"`             // runs that worked on this import
-	Finished  bool      `json:"finished"`
+	// MaxUncertain is how many measurements after Position may have been sent
+	// since FirstSent, at the most. The caller's.
+	MaxUncertain int64     `json:"max_uncertain,omitempty"`
+	Updated      time.Time `json:"updated,omitzero"` // by the last commit; zero before the first
+	Runs         int       `json:"runs"`             // runs that worked on this import
+	Finished     bool      `json:"finished"`
 }
 
 // Begun reports whether the mark was committed, and is not the one that the

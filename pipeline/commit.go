@@ -2,11 +2,14 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/internal/jsonx"
+	"github.com/m3import/m3import/uploader"
 )
 
 // committer makes durable what has settled, in the order of the input.
@@ -17,6 +20,14 @@ type committer struct {
 	group []*parcel // settled, not yet durable
 	line  []byte
 	told  []Reject
+	doubt doubt
+}
+
+// doubt is what earlier runs left behind that may have been sent: so many
+// measurements after the mark, since a time. It shrinks as the mark goes on.
+type doubt struct {
+	since time.Time
+	left  int64
 }
 
 // begin puts a mark down before anything is sent, so that even the first crash
@@ -27,10 +38,32 @@ func (im *Import) begin() (*committer, error) {
 		return nil, err
 	}
 	c.mark.Runs++
-	if c.mark.FirstSent.IsZero() {
-		c.mark.FirstSent = im.Now()
+	if !c.mark.FirstSent.IsZero() {
+		c.doubt = doubt{c.mark.FirstSent, c.mark.MaxUncertain}
 	}
+	c.sending(im.Now(), im.mostInAir())
 	return c, c.commit()
+}
+
+// mostInAir is how many measurements can be sent and not committed.
+func (im *Import) mostInAir() int64 {
+	items := im.Limits.Items
+	if items <= 0 {
+		items = uploader.MaxItems
+	}
+	return int64(im.Window) * int64(items)
+}
+
+// sending notes that up to n measurements after the mark may have been sent,
+// since a time; what earlier runs left in doubt is older.
+func (c *committer) sending(since time.Time, n int64) {
+	if c.doubt.left > 0 {
+		if since.IsZero() || c.doubt.since.Before(since) {
+			since = c.doubt.since
+		}
+		n = max(n, c.doubt.left)
+	}
+	c.mark.FirstSent, c.mark.MaxUncertain = since, n
 }
 
 // run commits parcels as they settle, until the last one, an error in line, or
@@ -51,12 +84,17 @@ func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 			}
 		}
 		if len(c.group) > 0 {
-			c.mark.FirstSent = c.im.flights.oldestExcept(c.group, c.im.Now())
+			c.sending(c.im.flights.oldestExcept(c.group, c.im.Now()), c.im.mostInAir())
 			if err := c.commit(); err != nil {
 				return err
 			}
 		}
 		switch {
+		case p != nil && errors.Is(p.err, ErrStopped):
+			// The reading stopped, so this is the last parcel: nothing after
+			// the mark was sent.
+			c.sending(time.Time{}, 0)
+			return errors.Join(p.err, c.commit())
 		case p != nil && p.err != nil:
 			return p.err
 		case !ok:
@@ -92,6 +130,7 @@ func (c *committer) take(p *parcel) {
 		}
 	}
 	c.mark.Position = p.end
+	c.doubt.left -= int64(p.batch.Len())
 	c.im.status.settled(p)
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"math/big"
 	"os"
@@ -52,21 +51,6 @@ func openFiles(t *testing.T) []openFile {
 		t.Fatal(err)
 	}
 	return files
-}
-
-// inProcess runs the program in this process against a platform.
-func inProcess(t *testing.T, p *platform, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	env := map[string]string{"M3IMPORT_RATE_LIMIT": "none", "XDG_STATE_HOME": filepath.Join(t.TempDir(), "state")}
-	for _, line := range p.Env(p.url) {
-		key, value, _ := strings.Cut(line, "=")
-		env[key] = value
-	}
-	var out, errs bytes.Buffer
-	a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, now: time.Now,
-		env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
-	code = a.run(context.Background(), args)
-	return code, out.String(), errs.String()
 }
 
 // importOpen imports one of the files and returns its report.

@@ -79,6 +79,7 @@ type runFlags struct {
 	restart      bool
 	force        bool
 	same         bool
+	allowBeyond  bool
 	dryRun       bool
 	allowRejects bool
 	maxErrors    string
@@ -137,6 +138,7 @@ Every flag can be set as M3IMPORT_<FLAG>, too: M3IMPORT_RATE_LIMIT=none.
 	flags.BoolVar(&f.restart, "restart", false, "give the unfinished import up and begin anew, with the same uids")
 	flags.BoolVar(&f.same, "same", false, "take a source that has the size and the ends of one imported before for the same, whatever its time")
 	flags.BoolVar(&f.force, "force", false, "import sources again that were imported before, with the same uids")
+	flags.BoolVar(&f.allowBeyond, "allow-beyond-dedupe-window", false, "send rows again that were first sent more than 34 days ago: m3ter may bill them twice")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but send: the same as m3import check")
 	flags.BoolVar(&f.allowRejects, "allow-rejects", false, "exit 0 although rows were rejected")
 	flags.StringVar(&f.maxErrors, "max-errors", "", "stop with exit 4 when more rows are rejected: a `number`, or a share such as 1% (of at least 1000 rows)")

@@ -35,6 +35,9 @@ func (r *runner) all(ctx context.Context) error {
 		if err := r.job.resumable(plan, mark); err != nil {
 			return coded(exitUsage, err, r.wayOn(plan))
 		}
+		if err := r.guardResume(plan, mark); err != nil {
+			return err
+		}
 		r.app.say("resuming import %s at %s", plan.ID, place(plan, mark))
 		if result = r.one(ctx, plan, mark); result != nil && !errors.Is(result, errRejects) {
 			return result
@@ -55,6 +58,9 @@ func (r *runner) all(ctx context.Context) error {
 			r.app.say("nothing to do: %s, imported before (to send again under the same uids: --force)", plural(int64(plan.Skipped), "source"))
 		}
 		return result
+	}
+	if err := r.guardNew(plan); err != nil {
+		return err
 	}
 	if err := r.journal.Begin(plan); err != nil {
 		return err

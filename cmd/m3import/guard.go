@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/m3import/m3import/checkpoint"
+)
+
+// The platform takes a uid once within 35 days of its first arrival, and after
+// that as if it were new: the row is billed twice. One day is kept in hand for
+// clocks and for the time that an import takes.
+const (
+	uidWindow  = 35 * 24 * time.Hour
+	safeWindow = uidWindow - 24*time.Hour
+)
+
+var errBeyondWindow = errors.New("rows would be sent again that the platform may have forgotten")
+
+// guardResume refuses to send again what a crash left uncertain, when that was
+// first sent too long ago.
+func (r *runner) guardResume(plan checkpoint.Plan, mark checkpoint.Mark) error {
+	if mark.FirstSent.IsZero() || mark.Position.Source >= len(plan.Sources) {
+		return nil // nothing after the mark was ever sent
+	}
+	age := r.app.now().Sub(mark.FirstSent)
+	if age < safeWindow || r.f.allowBeyond {
+		return nil
+	}
+	return coded(exitUsage, fmt.Errorf("%w: import %s ended without a clean stop %s ago, and up to %s after %s may have arrived then",
+		errBeyondWindow, plan.ID, durationText(age), plural(mark.MaxUncertain, "measurement"), place(plan, mark)),
+		"m3ter knows a uid for 35 days: what arrived then would be billed twice now\n"+
+			"find out what arrived (the data explorer shows it), or add --allow-beyond-dedupe-window to send all the same")
+}
+
+// earlier is what is known of an earlier import of a source.
+type earlier struct {
+	when time.Time // the first one began
+	id   string
+}
+
+// guardNew looks at each source that is about to be imported for rows that an
+// earlier import of this state directory sent: because it is forced, or because
+// the file has changed and its old rows come along.
+func (r *runner) guardNew(plan checkpoint.Plan) error {
+	byPath, byContent, err := r.firstImports(plan)
+	if err != nil {
+		return err
+	}
+	now := r.app.now()
+	var late []string
+	var again int64
+	for _, src := range plan.Sources {
+		was, known := byContent[contentKey(src.Print)]
+		if p, ok := byPath[src.Path]; ok && (!known || p.when.Before(was.when)) {
+			was, known = p, true
+		}
+		if !known {
+			continue
+		}
+		rows := r.acceptedRows(was.id, src.Path)
+		again += rows
+		if age := now.Sub(was.when); age >= safeWindow {
+			late = append(late, fmt.Sprintf("%s was first imported %s ago, on %s (%s accepted then)",
+				src.Path, durationText(age), was.when.Format("2006-01-02"), plural(rows, "row")))
+		}
+	}
+	if len(late) > 0 && !r.f.allowBeyond {
+		more := ""
+		if len(late) > 5 {
+			late, more = late[:5], fmt.Sprintf("; and %d more sources", len(late)-5)
+		}
+		return coded(exitUsage, fmt.Errorf("%w: %s%s", errBeyondWindow, strings.Join(late, "; "), more),
+			"m3ter knows a uid for 35 days: rows of then that are still in there would be billed twice\n"+
+				"put the new rows into a file of their own; or add --allow-beyond-dedupe-window to send all the same")
+	}
+	if again > 0 {
+		r.app.say("up to %s were accepted before and are sent again under the same uids: the platform ignores them, and counts them against your allowance", plural(again, "row"))
+	}
+	return nil
+}
+
+// firstImports finds, for each path and each content, the first import of this
+// state directory that sent it to the plan's organization.
+func (r *runner) firstImports(plan checkpoint.Plan) (byPath, byContent map[string]earlier, err error) {
+	byPath, byContent = make(map[string]earlier), make(map[string]earlier)
+	for f, err := range r.journal.History() {
+		if err != nil {
+			return nil, nil, err
+		}
+		if f.OrgID != plan.OrgID || f.Endpoint != plan.Endpoint {
+			continue
+		}
+		for m, key := range map[*map[string]earlier]string{&byPath: f.Path, &byContent: contentKey(f.Print)} {
+			if _, ok := (*m)[key]; !ok { // oldest first
+				(*m)[key] = earlier{when: f.Began, id: f.Import}
+			}
+		}
+	}
+	return byPath, byContent, nil
+}
+
+func contentKey(p checkpoint.Print) string { return fmt.Sprint(p.Size, p.Head, p.Tail) }
+
+// acceptedRows is how many rows of a source an earlier import had accepted; 0
+// when its files are gone.
+func (r *runner) acceptedRows(id, path string) (n int64) {
+	f, err := os.Open(filepath.Join(r.journal.Dir(), "imports", id, "sources.ndjson"))
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	dec := json.NewDecoder(f)
+	for s := (sourceReport{}); dec.Decode(&s) == nil; s = (sourceReport{}) {
+		if s.Path == path {
+			n += s.Accepted
+		}
+	}
+	return n
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/m3import/m3import/sandbox"
+)
+
+const guardMapping = "version: 1\nmeter: {const: api}\naccount: who\nts: when\nuid: {key: [id]}\nmeasure: {n: n}\n"
+
+// guarded is a session with a file of n rows, and a clock to turn.
+type guarded struct {
+	*session
+	t    *testing.T
+	dir  string
+	days int
+}
+
+func newGuarded(t *testing.T, cfg sandbox.Config) *guarded {
+	t.Helper()
+	g := &guarded{t: t, dir: t.TempDir()}
+	start := time.Now()
+	now := func() time.Time { return start.Add(time.Duration(g.days) * 24 * time.Hour) }
+	cfg.Now = now
+	g.session = newSession(t, newPlatform(t, cfg))
+	g.now = now
+	g.write(10)
+	if err := os.WriteFile(g.mapping(), []byte(guardMapping), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func (g *guarded) file() string    { return filepath.Join(g.dir, "usage.csv") }
+func (g *guarded) mapping() string { return filepath.Join(g.dir, "mapping.yaml") }
+
+func (g *guarded) write(rows int) {
+	g.t.Helper()
+	text := "id,who,when,n\n"
+	for i := range rows {
+		text += fmt.Sprintf("e%d,acme,2026-01-01T00:00:00Z,1\n", i)
+	}
+	if err := os.WriteFile(g.file(), []byte(text), 0o644); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// imports runs an import; want is the exit code, words what it must say.
+func (g *guarded) imports(want int, words string, flags ...string) {
+	g.t.Helper()
+	code, stdout, stderr := g.run(append([]string{"run", "-m", g.mapping(), g.file()}, flags...)...)
+	if code != want || !strings.Contains(stderr, words) {
+		g.t.Fatalf("day %d: exit code %d, want %d with %q\n%s%s", g.days, code, want, words, stdout, stderr)
+	}
+}
+
+func (g *guarded) holds(want int64) {
+	g.t.Helper()
+	if got := g.p.Totals().Measurements; got != want {
+		g.t.Fatalf("day %d: the platform holds %d measurements, want %d", g.days, got, want)
+	}
+}
+
+// A file that grows brings its old rows along. Past the platform's memory of
+// uids that would bill them twice, so it is refused; before, it is said.
+func TestGuardGrownFile(t *testing.T) {
+	g := newGuarded(t, sandbox.Config{})
+	g.imports(exitOK, "")
+	g.days = 33
+	g.write(12)
+	g.imports(exitOK, "up to 10 rows were accepted before and are sent again under the same uids")
+	g.holds(12)
+	g.days = 34
+	g.write(13)
+	g.imports(exitUsage, "usage.csv was first imported 34 days ago")
+	g.holds(12)
+	g.imports(exitUsage, "--allow-beyond-dedupe-window", "--force")
+	g.days = 36 // now the platform has really forgotten them
+	g.imports(exitOK, "", "--allow-beyond-dedupe-window")
+	g.holds(12 + 10 + 1) // what the guard is for: the first ten are there twice
+}
+
+func TestGuardForce(t *testing.T) {
+	g := newGuarded(t, sandbox.Config{})
+	g.imports(exitOK, "")
+	g.days = 20
+	g.imports(exitOK, "up to 10 rows were accepted before", "--force")
+	g.days = 40
+	g.imports(exitOK, "nothing to do")
+	g.imports(exitUsage, "first imported 40 days ago", "--force")
+	g.holds(10)
+}
+
+// After a clean stop nothing is in doubt, and a resume is safe at any time;
+// after a crash it is not.
+func TestGuardResume(t *testing.T) {
+	for _, clean := range []bool{true, false} {
+		t.Run(fmt.Sprintf("clean=%v", clean), func(t *testing.T) {
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			var g *guarded
+			requests := 0
+			g = newGuarded(t, sandbox.Config{Middleware: func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if strings.HasSuffix(r.URL.Path, "/measurements") {
+						if requests++; requests == 3 {
+							stop()
+							if !clean {
+								w.Header().Set("Content-Type", "application/json")
+								w.WriteHeader(http.StatusNotFound)
+								w.Write([]byte(`{"message":"gone"}`))
+								return
+							}
+						}
+					}
+					next.ServeHTTP(w, r)
+				})
+			}})
+			g.write(200)
+			args := []string{"run", "-m", g.mapping(), "--batch-size", "10", "--workers", "1", "--chunk-bytes", "100", g.file()}
+			if code, _, stderr := g.runUntil(ctx, args...); clean && code != exitInt || !clean && code == exitOK {
+				t.Fatalf("exit code %d\n%s", code, stderr)
+			}
+			g.days = 40
+			code, _, stderr := g.run(args...)
+			switch {
+			case clean && code != exitOK:
+				t.Errorf("a resume after a clean stop: exit code %d\n%s", code, stderr)
+			case !clean && (code != exitUsage || !strings.Contains(stderr, "without a clean stop 40 days ago, and up to 20 measurements after")):
+				t.Errorf("a resume after a crash: exit code %d\n%s", code, stderr)
+			}
+			if !clean {
+				if code, _, stderr := g.run(append(args, "--allow-beyond-dedupe-window")...); code != exitOK {
+					t.Errorf("allowed: exit code %d\n%s", code, stderr)
+				}
+			}
+		})
+	}
+}
