@@ -54,6 +54,12 @@ type Config struct {
 	// measurements, for runs larger than memory. Default: keep all.
 	Discard bool `json:"discard,omitempty"`
 
+	// Faults are what goes wrong, from the start. Default: nothing.
+	Faults []Fault `json:"faults,omitempty"`
+	// Seed is where the chances of the faults begin. Default: 0, which is as
+	// good as any.
+	Seed uint64 `json:"seed,omitempty"`
+
 	// Now is the time on which the sandbox's clock runs. Default: time.Now.
 	Now func() time.Time `json:"-"`
 	// Middleware stands between the request counters and the platform, and

@@ -18,6 +18,10 @@ func (s *Server) handleOwn(mux *http.ServeMux) {
 	mux.HandleFunc("GET /_sandbox/measurements", s.writeMeasurements)
 	mux.HandleFunc("GET /_sandbox/clock", s.showClock)
 	mux.HandleFunc("POST /_sandbox/clock", s.moveClock)
+	mux.HandleFunc("GET /_sandbox/faults", s.listFaults)
+	mux.HandleFunc("POST /_sandbox/faults", s.postFaults)
+	mux.HandleFunc("DELETE /_sandbox/faults", s.deleteFaults)
+	mux.HandleFunc("DELETE /_sandbox/faults/{name}", s.deleteFaults)
 	mux.HandleFunc("POST /_sandbox/reset", func(w http.ResponseWriter, r *http.Request) {
 		s.Reset()
 		w.WriteHeader(http.StatusNoContent)
@@ -26,7 +30,8 @@ func (s *Server) handleOwn(mux *http.ServeMux) {
 }
 
 // Reset forgets measurements, uids, accounts, meters, request counts and the
-// rate limits' windows. Tokens stay good and the clock stays as it is set.
+// rate limits' windows, and begins the counts and times of faults anew. Tokens
+// stay good and the clock stays as it is set.
 func (s *Server) Reset() {
 	s.usage.reset()
 	s.accounts.reset()
@@ -34,6 +39,7 @@ func (s *Server) Reset() {
 	s.requests.reset()
 	s.address.reset()
 	s.org.reset()
+	s.faults.restart(s.clock.now())
 }
 
 func (s *Server) writeMeasurements(w http.ResponseWriter, r *http.Request) {

@@ -18,6 +18,7 @@ const maxQuery = 2048
 type Server struct {
 	config   Config
 	clock    clock
+	faults   faults
 	tokens   tokens
 	address  limiter // PerAddress
 	org      limiter // PerOrganization
@@ -29,11 +30,17 @@ type Server struct {
 	routes   http.Handler
 }
 
-// New returns a sandbox that holds nothing yet.
+// New returns a sandbox that holds nothing yet. It panics when config has a
+// rule that Fault.Check has something against; what ParseScenario and
+// LoadScenario return has none.
 func New(config Config) *Server {
 	config = config.withDefaults()
 	s := &Server{config: config}
 	s.clock.base = config.Now
+	s.faults.seed, s.faults.start = config.Seed, s.clock.now()
+	if err := s.AddFaults(config.Faults...); err != nil {
+		panic("sandbox: Config." + err.Error())
+	}
 	s.address.limit = config.PerAddress
 	s.org.limit = config.PerOrganization
 	s.usage.init(config)
@@ -42,17 +49,23 @@ func New(config Config) *Server {
 	return s
 }
 
+// operations are the ids of the platform's operations.
+var operations = []string{
+	"GenerateToken", "SubmitMeasurements", "GetOrganizationConfig", "ListMeters", "PostMeter", "GetMeter",
+	"ListAccounts", "PostAccount", "SearchAccounts", "GetAccount",
+}
+
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.routes.ServeHTTP(w, r) }
 
-// newRoutes puts the counters around the middleware around the firewall
-// around the platform, and the sandbox's own pages beside all that.
+// newRoutes puts the counters around the middleware around the faults around
+// the firewall around the platform, and the sandbox's own pages beside it all.
 func (s *Server) newRoutes() http.Handler {
 	const org = "/organizations/{orgId}"
 	platform := http.NewServeMux()
-	operations := make(map[string]string) // by pattern
+	ids := make(map[string]string) // of operations, by pattern
 	handle := func(pattern, operation string, h http.HandlerFunc) {
-		operations[pattern] = operation
+		ids[pattern] = operation
 		platform.HandleFunc(pattern, h)
 	}
 	handle("POST /oauth/token", "GenerateToken", s.generateToken)
@@ -67,15 +80,16 @@ func (s *Server) newRoutes() http.Handler {
 	handle("GET "+org+"/accounts/{id}", "GetAccount", s.authorized(s.accounts.retrieve))
 	platform.HandleFunc("/", notFound)
 
-	var h http.Handler = firewall(platform)
+	operation := func(r *http.Request) string {
+		_, pattern := platform.Handler(r)
+		return ids[pattern]
+	}
+	h := s.faulty(firewall(platform), operation)
 	if s.config.Middleware != nil {
 		h = s.config.Middleware(h)
 	}
 	routes := http.NewServeMux()
-	routes.Handle("/", s.requests.counted(h, func(r *http.Request) string {
-		_, pattern := platform.Handler(r)
-		return operations[pattern]
-	}))
+	routes.Handle("/", s.requests.counted(h, operation))
 	s.handleOwn(routes)
 	return routes
 }

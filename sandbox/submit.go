@@ -19,6 +19,9 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
+	if p := passageOf(r); p != nil && p.measured(b) {
+		return
+	}
 	s.usage.take(b, s.clock.now(), &s.accounts)
 	answerJSON(w, http.StatusOK, []byte(`{"result":"accepted"}`))
 }

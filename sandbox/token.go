@@ -38,8 +38,17 @@ type claims struct {
 	Permissions map[string]bool `json:"permissions"`
 }
 
-// issue makes a token that is good for life: unique, in the form of a JWT.
-func (t *tokens) issue(orgID string, now time.Time, life time.Duration) string {
+// revoke ends all tokens.
+func (t *tokens) revoke() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.expiry)
+}
+
+// issue makes a token: unique, in the form of a JWT. It says that it is good
+// for life; really it is for real, which is the same unless a fault wants
+// otherwise.
+func (t *tokens) issue(orgID string, now time.Time, life, real time.Duration) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.expiry == nil {
@@ -64,7 +73,7 @@ func (t *tokens) issue(orgID string, now time.Time, life time.Duration) string {
 	mac := hmac.New(sha256.New, t.key[:])
 	mac.Write([]byte(token))
 	token += "." + encode(mac.Sum(nil))
-	t.expiry[token] = now.Add(life)
+	t.expiry[token] = now.Add(real)
 	return token
 }
 
@@ -114,7 +123,7 @@ func (s *Server) generateToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, tokenAnswer{
-		AccessToken: s.tokens.issue(s.config.OrgID, s.clock.now(), s.config.TokenLife),
+		AccessToken: s.tokens.issue(s.config.OrgID, s.clock.now(), s.config.TokenLife, passageOf(r).tokenLife(s.config.TokenLife)),
 		ExpiresIn:   int64(s.config.TokenLife / time.Second),
 		TokenType:   "Bearer",
 	})
