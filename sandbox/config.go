@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -47,6 +49,9 @@ type Config struct {
 	// measurements; see DocumentedLimits. Default: no limit.
 	PerAddress      Limit `json:"per_address,omitzero"`
 	PerOrganization Limit `json:"per_organization,omitzero"`
+	// RetryAfter lets the limits' 429 say when there is room again, in the
+	// client's seconds. m3ter does not say that it does. Default: false.
+	RetryAfter bool `json:"retry_after,omitempty"`
 	// UIDWindow is how long a uid is remembered, from its first arrival.
 	// Default: UIDWindow, 35 days.
 	UIDWindow time.Duration `json:"uid_window,omitempty"`
@@ -60,6 +65,12 @@ type Config struct {
 	// good as any.
 	Seed uint64 `json:"seed,omitempty"`
 
+	// ClockStart is what the sandbox's clock shows at the start. Default: Now.
+	ClockStart time.Time `json:"clock_start,omitzero"`
+	// ClockRate is how many seconds pass on that clock in each of Now, from 0
+	// to MaxClockRate; SetClockRate stops it. Default: 1.
+	ClockRate float64 `json:"clock_rate,omitempty"`
+
 	// Now is the time on which the sandbox's clock runs. Default: time.Now.
 	Now func() time.Time `json:"-"`
 	// Middleware stands between the request counters and the platform, and
@@ -69,6 +80,44 @@ type Config struct {
 	Middleware func(http.Handler) http.Handler `json:"-"`
 }
 
+// Check returns the first thing that is wrong with the configuration, as
+// "field: what to write", or nil.
+func (c *Config) Check() error {
+	for _, wrong := range []struct {
+		is   bool
+		what string
+	}{
+		{c.TokenLife < 0, "token_life: must not be negative"},
+		{c.TokenLife%time.Second != 0, "token_life: must be whole seconds"},
+		{c.UIDWindow < 0, "uid_window: must not be negative"},
+		{c.UnauthorizedStatus != 0 && (c.UnauthorizedStatus < 400 || c.UnauthorizedStatus > 499), "unauthorized_status: must be from 400 to 499"},
+	} {
+		if wrong.is {
+			return errors.New(wrong.what)
+		}
+	}
+	limits := Limits{c.PerAddress, c.PerOrganization}
+	if err := limits.check(); err != nil {
+		return err
+	}
+	if err := checkRate(c.ClockRate); err != nil {
+		return fmt.Errorf("clock_%w", err)
+	}
+	names := make(map[string]bool)
+	for i := range c.Faults {
+		f := &c.Faults[i]
+		err := f.Check()
+		if err == nil && f.Name != "" && names[f.Name] {
+			err = errors.New("name: stands twice")
+		}
+		if err != nil {
+			return &faultError{i, f.Name, err}
+		}
+		names[f.Name] = true
+	}
+	return nil
+}
+
 // withDefaults fills in what was left out.
 func (c Config) withDefaults() Config {
 	c.OrgID = or(c.OrgID, DefaultOrgID)
@@ -76,6 +125,7 @@ func (c Config) withDefaults() Config {
 	c.Secret = or(c.Secret, DefaultSecret)
 	c.TokenLife = or(c.TokenLife, TokenLife)
 	c.UnauthorizedStatus = or(c.UnauthorizedStatus, http.StatusForbidden)
+	c.ClockRate = or(c.ClockRate, 1)
 	c.UIDWindow = or(c.UIDWindow, UIDWindow)
 	if c.Now == nil {
 		c.Now = time.Now

@@ -19,36 +19,43 @@ import (
 // names.
 const FaultHeader = "Sandbox-Fault"
 
-// faulty leads requests through the faults to next.
-func (s *Server) faulty(next http.Handler, operation func(*http.Request) string) http.Handler {
+// submitting is the operation that the rate limits are about.
+const submitting = "SubmitMeasurements"
+
+// front is what stands between clients and next, the platform: faults, and
+// the rate limit of an address.
+func (s *Server) front(next http.Handler, operation func(*http.Request) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := operation(r)
 		rules := s.faults.snapshot()
 		if len(rules) > 0 {
-			name := operation(r)
 			rules = slices.DeleteFunc(slices.Clone(rules), func(f *rule) bool { return !f.concerns(name) })
 		}
-		if len(rules) == 0 {
-			next.ServeHTTP(w, r)
+		if len(rules) > 0 {
+			p := &passage{server: s, operation: name, w: w, rules: rules, now: s.clock.now()}
+			p.r = r.WithContext(context.WithValue(r.Context(), passageKey{}, p))
+			p.run(next)
 			return
 		}
-		p := &passage{server: s, w: w, rules: rules, now: s.clock.now()}
-		p.r = r.WithContext(context.WithValue(r.Context(), passageKey{}, p))
-		p.run(next)
+		if name != submitting || s.admitAddress(w, r) {
+			next.ServeHTTP(w, r)
+		}
 	})
 }
 
 // passage is one request on its way through the rules for its operation.
 type passage struct {
-	server *Server
-	w      http.ResponseWriter
-	r      *http.Request
-	now    time.Time // of its arrival
-	rules  []*rule   // not looked at yet
-	hits   []*rule   // chosen
-	body   []byte    // the request's, as far as a body may be long
-	answer stored
-	item   int    // the measurement that matched last
-	uid    string // of it
+	server    *Server
+	operation string
+	w         http.ResponseWriter
+	r         *http.Request
+	now       time.Time // of its arrival
+	rules     []*rule
+	hits      []*rule // those that have chosen it
+	body      []byte  // the request's, as far as a body may be long
+	answer    stored
+	item      int    // the measurement that matched last
+	uid       string // of it
 }
 
 type passageKey struct{}
@@ -83,6 +90,9 @@ func (p *passage) run(next http.Handler) {
 	hits := p.choose(byArrival, func(*When) bool { return true })
 	answered := p.strike(Arrival, hits)
 	p.readBody() // all of it, as a server must that wants its answer heard
+	if !answered && p.operation == submitting {
+		answered = !p.server.admitAddress(&p.answer, p.r)
+	}
 	if !answered {
 		hits = append(hits, p.choose(byBody, func(w *When) bool { return w.tripped(p.body) })...)
 		answered = p.strike(Read, hits)

@@ -30,15 +30,20 @@ type Server struct {
 	routes   http.Handler
 }
 
-// New returns a sandbox that holds nothing yet. It panics when config has a
-// rule that Fault.Check has something against; what ParseScenario and
-// LoadScenario return has none.
+// New returns a sandbox that holds nothing yet. It panics when Config.Check has
+// something against config; it never has against what ParseScenario and
+// LoadScenario return.
 func New(config Config) *Server {
 	config = config.withDefaults()
 	s := &Server{config: config}
 	s.clock.base = config.Now
+	s.clock.start(config.ClockStart, config.ClockRate)
 	s.faults.seed, s.faults.start = config.Seed, s.clock.now()
-	if err := s.AddFaults(config.Faults...); err != nil {
+	err := config.Check()
+	if err == nil {
+		err = s.AddFaults(config.Faults...)
+	}
+	if err != nil {
 		panic("sandbox: Config." + err.Error())
 	}
 	s.address.limit = config.PerAddress
@@ -58,7 +63,7 @@ var operations = []string{
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.routes.ServeHTTP(w, r) }
 
-// newRoutes puts the counters around the middleware around the faults around
+// newRoutes puts the counters around the middleware around the front around
 // the firewall around the platform, and the sandbox's own pages beside it all.
 func (s *Server) newRoutes() http.Handler {
 	const org = "/organizations/{orgId}"
@@ -84,7 +89,7 @@ func (s *Server) newRoutes() http.Handler {
 		_, pattern := platform.Handler(r)
 		return ids[pattern]
 	}
-	h := s.faulty(firewall(platform), operation)
+	h := s.front(firewall(platform), operation)
 	if s.config.Middleware != nil {
 		h = s.config.Middleware(h)
 	}

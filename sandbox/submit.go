@@ -4,7 +4,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"strconv"
 )
 
 // submit is POST /organizations/{orgId}/measurements. It takes all of a
@@ -26,19 +25,10 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 	answerJSON(w, http.StatusOK, []byte(`{"result":"accepted"}`))
 }
 
-// maySubmit is everything that can be wrong before the body is looked at, in
-// the order in which a request meets it: firewall, gateway, service.
+// maySubmit is everything that can be wrong before the body is looked at, but
+// for the limit of the address and the firewall, which come earlier.
 func (s *Server) maySubmit(w http.ResponseWriter, r *http.Request) bool {
-	now := s.clock.now()
-	if !s.address.admit(clientAddress(r), now) {
-		refuse(w, r, http.StatusTooManyRequests, tooMany("address", s.config.PerAddress))
-		return false
-	}
-	if !s.admitted(w, r) {
-		return false
-	}
-	if !s.org.admit(s.config.OrgID, now) {
-		refuse(w, r, http.StatusTooManyRequests, tooMany("organization", s.config.PerOrganization))
+	if !s.admitted(w, r) || !s.admitOrganization(w, r) {
 		return false
 	}
 	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media != "application/json" {
@@ -52,10 +42,6 @@ func (s *Server) maySubmit(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	return true
-}
-
-func tooMany(per string, l Limit) string {
-	return "Too Many Requests: more than " + strconv.Itoa(l.Requests) + " in " + l.Per.String() + " from one " + per
 }
 
 const tooLarge = "Forbidden: the request body must be smaller than 512,000 bytes"
