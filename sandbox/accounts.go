@@ -56,7 +56,31 @@ type address struct {
 func (a *account) ident() (id, code string) { return a.ID, a.Code }
 
 // accounts are the accounts of the organization.
-type accounts struct{ collection[*account] }
+type accounts struct {
+	collection[*account]
+	// near are the codes of all in the form in which close matches are equal,
+	// when that is checked; nil when it is not. collection.mu guards it.
+	near map[string]struct{}
+}
+
+func (a *accounts) add(made *account) bool {
+	ok := a.collection.add(made)
+	if ok && a.near != nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.near[nearForm(made.Code)] = struct{}{}
+	}
+	return ok
+}
+
+func (a *accounts) reset() {
+	a.collection.reset()
+	if a.near != nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		clear(a.near)
+	}
+}
 
 // ensure makes the skeleton account that m3ter makes when a measurement names
 // a code that no account has.

@@ -59,6 +59,18 @@ type Config struct {
 	// measurements, for runs larger than memory. Default: keep all.
 	Discard bool `json:"discard,omitempty"`
 
+	// Validate makes the checks that follow "accepted": of the fields, when
+	// their meter is defined, and of account codes. A measurement that fails
+	// is not ingested, and an event tells of it. Default: false; only uids
+	// are looked at.
+	Validate bool `json:"validate,omitempty"`
+	// StrictMeters lets a measurement fail when its meter is not defined.
+	// Default: false, and any meter may be named.
+	StrictMeters bool `json:"strict_meters,omitempty"`
+	// EventDelay passes on the sandbox's clock before an event is seen.
+	// Default: none. How long it takes m3ter is not known.
+	EventDelay time.Duration `json:"event_delay,omitempty"`
+
 	// Faults are what goes wrong, from the start. Default: nothing.
 	Faults []Fault `json:"faults,omitempty"`
 	// Seed is where the chances of the faults begin. Default: 0, which is as
@@ -89,6 +101,7 @@ func (c *Config) Check() error {
 	}{
 		{c.TokenLife < 0, "token_life: must not be negative"},
 		{c.TokenLife%time.Second != 0, "token_life: must be whole seconds"},
+		{c.EventDelay < 0, "event_delay: must not be negative"},
 		{c.UIDWindow < 0, "uid_window: must not be negative"},
 		{c.UnauthorizedStatus != 0 && (c.UnauthorizedStatus < 400 || c.UnauthorizedStatus > 499), "unauthorized_status: must be from 400 to 499"},
 	} {

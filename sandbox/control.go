@@ -14,6 +14,7 @@ func (s *Server) handleOwn(mux *http.ServeMux) {
 	mux.HandleFunc("POST /_sandbox/clock", s.moveClock)
 	mux.HandleFunc("GET /_sandbox/limits", s.showLimits)
 	mux.HandleFunc("POST /_sandbox/limits", s.postLimits)
+	mux.HandleFunc("GET /_sandbox/files/{id}", s.download)
 	mux.HandleFunc("GET /_sandbox/faults", s.listFaults)
 	mux.HandleFunc("POST /_sandbox/faults", s.postFaults)
 	mux.HandleFunc("DELETE /_sandbox/faults", s.deleteFaults)
@@ -25,7 +26,7 @@ func (s *Server) handleOwn(mux *http.ServeMux) {
 	mux.HandleFunc("/_sandbox/", notFound)
 }
 
-// Reset forgets measurements, uids, accounts, meters, request counts and the
+// Reset forgets measurements, uids, accounts, meters, events, request counts and the
 // rate limits' windows, and begins the counts and times of faults anew. Tokens
 // stay good and the clock stays as it is set.
 func (s *Server) Reset() {
@@ -33,6 +34,7 @@ func (s *Server) Reset() {
 	s.accounts.reset()
 	s.meters.reset()
 	s.requests.reset()
+	s.events.reset()
 	s.address.reset()
 	s.org.reset()
 	s.faults.restart(s.clock.now())

@@ -22,7 +22,7 @@ func TestTotalsPage(t *testing.T) {
 		`{"meter":"calls","account":"acme","ts":"2024-05-01T00:00:00Z","cost":{"eur":1},"income":{"usd":0}}`}
 	p.mustSubmit(batch...)
 	p.submit("x")
-	want := `{"measurements":3,"submitted":4,"uids":2,"duplicates":0,"conflicts":1,` +
+	want := `{"measurements":3,"submitted":4,"uids":2,"duplicates":0,"conflicts":1,"failed":0,` +
 		fmt.Sprintf(`"largest_body":%d,"largest_batch":4,"largest_measurement":%d,`, len(envelope(batch...)), len(batch[3])) +
 		`"requests":{"GenerateToken":{"200":1},"SubmitMeasurements":{"200":1,"400":1}},"meters":[` +
 		`{"meter":"calls","measurements":1,"fields":[{"field":"cost.eur","count":1,"sum":"1"},{"field":"income.usd","count":1,"sum":"0"}]},` +

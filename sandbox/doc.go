@@ -6,8 +6,12 @@
 // a place for any other m3ter client, official SDKs included, to be pointed at.
 //
 // It does not know who is sending: nothing here is shared with the uploader
-// but the wire. It does not bill, and it does not enrich measurements: meters
-// need not exist, and no ingest.validation.failure events are made.
+// but the wire. It does not bill, and it enriches measurements only as far as
+// that can go wrong: see Config.Validate.
+//
+// It fails on demand: Faults say which requests are refused, delayed, cut off
+// or lost, and where on their way; rate limits, tokens and the clock do as
+// they are told. docs/sandbox.md is the manual, with scenarios to start from.
 //
 // What it does follows what m3ter documents. Where the documentation is silent
 // the sandbox takes the strict reading, so that a client which pleases the

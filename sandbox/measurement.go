@@ -59,6 +59,7 @@ type measurement struct {
 	has     uint16 // the members present, a bit each
 	content uint64 // a hash of what it says, whatever the order and spelling
 	numbers int    // how many of batch.numbers are its own
+	fields  int    // how many of batch.refs
 }
 
 func (m *measurement) hasUID() bool { return m.has&(1<<mUID) != 0 }
@@ -77,17 +78,20 @@ type batch struct {
 	body    []byte // the memory of the request
 	items   []measurement
 	numbers []number
-	current measurement // not yet in items
-	names   nameSet     // of the map being read
-	seed    maphash.Seed
-	digits  []byte
+	refs    []fieldRef
+	// failures are the measurements that were accepted and then not ingested.
+	failures []failure
+	current  measurement // not yet in items
+	names    nameSet     // of the map being read
+	seed     maphash.Seed
+	digits   []byte
 }
 
 // parse reads body, which must be one SubmitMeasurementsRequest. Members that
 // the schema does not know are allowed by it and passed over.
 func (b *batch) parse(body []byte, seed maphash.Seed) error {
 	b.scanner = scanner{text: body, unescaped: b.unescaped[:0], where: place{item: -1, member: "body"}}
-	b.items, b.numbers, b.seed = b.items[:0], b.numbers[:0], seed
+	b.items, b.numbers, b.refs, b.failures, b.seed = b.items[:0], b.numbers[:0], b.refs[:0], b.failures[:0], seed
 	if !utf8.Valid(body) {
 		return b.fail("must be UTF-8")
 	}
@@ -147,7 +151,7 @@ func (b *batch) measurement() error {
 	*m = measurement{}
 	b.where = place{item: len(b.items)}
 	b.peek()
-	start, numbers := b.pos, len(b.numbers)
+	start, numbers, refs := b.pos, len(b.numbers), len(b.refs)
 	var unknown nameSet
 	err := b.object(func(name []byte) error {
 		b.where.member, b.where.code = "", nil
@@ -177,7 +181,7 @@ func (b *batch) measurement() error {
 			return b.fail("is required")
 		}
 	}
-	m.raw, m.numbers = b.text[start:b.pos], len(b.numbers)-numbers
+	m.raw, m.numbers, m.fields = b.text[start:b.pos], len(b.numbers)-numbers, len(b.refs)-refs
 	b.items = append(b.items, *m)
 	return nil
 }
@@ -215,6 +219,7 @@ func (b *batch) fields(known member, field func(member, []byte) error) error {
 		if !b.names.add(code) {
 			return b.fail("stands twice")
 		}
+		b.refs = append(b.refs, fieldRef{known, code})
 		return field(known, code)
 	})
 }

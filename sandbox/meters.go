@@ -17,6 +17,10 @@ type meter struct {
 	Version int64  `json:"version"`
 	meterFields
 	audit
+
+	// What enrichment needs of it.
+	required []fieldRef
+	formulas []*formula // of the derived fields
 }
 
 // meterFields are the members of a MeterRequest.
@@ -44,8 +48,8 @@ type derivedField struct {
 
 func (m *meter) ident() (id, code string) { return m.ID, m.Code }
 
-// meters are the meters of the organization. Measurements may name others:
-// that is found out after "accepted", and the sandbox does not go there.
+// meters are the meters of the organization. Measurements may name others,
+// unless Config.StrictMeters: that is found out after "accepted".
 type meters struct{ collection[*meter] }
 
 func (s *Server) listMeters(w http.ResponseWriter, r *http.Request) {
@@ -67,7 +71,8 @@ func (s *Server) createMeter(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, http.StatusBadRequest, problem)
 		return
 	}
-	m := &meter{uuid.NewString(), 1, request.meterFields, audited(s.clock.now(), byRequest)}
+	m := &meter{ID: uuid.NewString(), Version: 1, meterFields: request.meterFields, audit: audited(s.clock.now(), byRequest)}
+	m.compile()
 	if !s.meters.add(m) {
 		refuse(w, r, http.StatusBadRequest, fmt.Sprintf("code: a meter has the code %q already", m.Code))
 		return

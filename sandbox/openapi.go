@@ -18,10 +18,6 @@ func OpenAPI() []byte { return bytes.Clone(openAPI) }
 // writeOpenAPI is GET /openapi.json. The document names the server that it was
 // fetched from, so that a client which imports it by its address is ready.
 func writeOpenAPI(w http.ResponseWriter, r *http.Request) {
-	scheme := "http://"
-	if r.TLS != nil {
-		scheme = "https://"
-	}
-	here := jsonx.AppendStringS(nil, scheme+r.Host)
-	answerJSON(w, http.StatusOK, bytes.Replace(openAPI, []byte(`"http://`+DefaultAddr+`"`), here, 1))
+	address := jsonx.AppendStringS(nil, here(r))
+	answerJSON(w, http.StatusOK, bytes.Replace(openAPI, []byte(`"http://`+DefaultAddr+`"`), address, 1))
 }

@@ -51,6 +51,13 @@ func (c *collection[E]) hasCode(code string) bool {
 	return ok
 }
 
+func (c *collection[E]) withCode(code []byte) (E, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	e, ok := c.byCode[string(code)]
+	return e, ok
+}
+
 func (c *collection[E]) get(id string) (E, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

@@ -26,6 +26,9 @@ type Server struct {
 	usage    usage
 	accounts accounts
 	meters   meters
+	checks   *enrichment
+	events   events
+	signer   *signer
 	batches  sync.Pool // of *batch
 	routes   http.Handler
 }
@@ -49,6 +52,7 @@ func New(config Config) *Server {
 	s.address.limit = config.PerAddress
 	s.org.limit = config.PerOrganization
 	s.usage.init(config)
+	s.checks, s.signer = newEnrichment(config, &s.meters, &s.accounts), newSigner()
 	s.batches.New = func() any { return new(batch) }
 	s.routes = s.newRoutes()
 	return s
@@ -58,6 +62,7 @@ func New(config Config) *Server {
 var operations = []string{
 	"GenerateToken", "SubmitMeasurements", "GetOrganizationConfig", "ListMeters", "PostMeter", "GetMeter",
 	"ListAccounts", "PostAccount", "SearchAccounts", "GetAccount",
+	"ListEvents", "GetEvent", "ListEventFields", "ListEventTypes", "GetValidationErrorDownloadUrl",
 }
 
 // ServeHTTP answers one request.
@@ -83,6 +88,11 @@ func (s *Server) newRoutes() http.Handler {
 	handle("POST "+org+"/accounts", "PostAccount", s.authorized(s.createAccount))
 	handle("GET "+org+"/accounts/search", "SearchAccounts", s.authorized(s.searchAccounts))
 	handle("GET "+org+"/accounts/{id}", "GetAccount", s.authorized(s.accounts.retrieve))
+	handle("GET "+org+"/events", "ListEvents", s.authorized(s.listEvents))
+	handle("GET "+org+"/events/{id}", "GetEvent", s.authorized(s.getEvent))
+	handle("GET "+org+"/events/fields", "ListEventFields", s.authorized(s.listEventFields))
+	handle("GET "+org+"/events/types", "ListEventTypes", s.authorized(s.listEventTypes))
+	handle("GET "+org+"/measurements/failedIngest/getDownloadUrl", "GetValidationErrorDownloadUrl", s.authorized(s.downloadURL))
 	platform.HandleFunc("/", notFound)
 
 	operation := func(r *http.Request) string {

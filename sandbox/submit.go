@@ -21,7 +21,9 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 	if p := passageOf(r); p != nil && p.measured(b) {
 		return
 	}
-	s.usage.take(b, s.clock.now(), &s.accounts)
+	now := s.clock.now()
+	s.usage.take(b, now, &s.accounts, s.checks)
+	s.events.record(b, s.config.OrgID, s.config.eventTime(now))
 	answerJSON(w, http.StatusOK, []byte(`{"result":"accepted"}`))
 }
 

@@ -15,9 +15,9 @@ type Totals struct {
 	// Measurements are the ones ingested: what is billed.
 	Measurements int64 `json:"measurements"`
 	// Submitted are the ones in requests that were answered "accepted":
-	// Measurements, Duplicates and Conflicts.
+	// Measurements, Duplicates, Conflicts and Failed.
 	Submitted int64 `json:"submitted"`
-	// UIDs are the distinct uids seen.
+	// UIDs are the distinct uids of the ones ingested.
 	UIDs int64 `json:"uids"`
 	// Duplicates came under a uid that had arrived with the same content,
 	// Conflicts under one that had arrived with other content: a change that
@@ -26,6 +26,9 @@ type Totals struct {
 	// the time zone of a time.
 	Duplicates int64 `json:"duplicates"`
 	Conflicts  int64 `json:"conflicts"`
+	// Failed did not pass the checks that come after "accepted"; there are
+	// events about them, as there are about Duplicates and Conflicts.
+	Failed int64 `json:"failed"`
 	// LargestBody and LargestMeasurement are bytes; LargestBatch is the most
 	// measurements in one request. All are of accepted requests.
 	LargestBody        int `json:"largest_body"`
@@ -69,7 +72,7 @@ func (u *usage) totals() Totals {
 	c := u.counts
 	t := Totals{
 		Measurements: c.measurements, Submitted: c.submitted, UIDs: int64(len(u.uids)),
-		Duplicates: c.duplicates, Conflicts: c.conflicts,
+		Duplicates: c.duplicates, Conflicts: c.conflicts, Failed: c.failed,
 		LargestBody: c.largestBody, LargestBatch: c.largestBatch, LargestMeasurement: c.largestMeasurement,
 		Accounts: make([]Usage, 0, len(u.groups)),
 	}

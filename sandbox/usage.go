@@ -25,7 +25,7 @@ type usage struct {
 
 // counts are the plain numbers of Totals.
 type counts struct {
-	submitted, measurements         int64
+	submitted, measurements, failed int64
 	duplicates, conflicts           int64
 	largestBody, largestMeasurement int
 	largestBatch                    int
@@ -72,21 +72,38 @@ func (u *usage) forget() {
 
 // take adds the measurements of a request in one step: who looks at the usage
 // sees all of them or none.
-func (u *usage) take(b *batch, now time.Time, known *accounts) {
+func (u *usage) take(b *batch, now time.Time, known *accounts, checks *enrichment) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	c := &u.counts
 	c.largestBody = max(c.largestBody, len(b.text))
 	c.largestBatch = max(c.largestBatch, len(b.items))
 	c.submitted += int64(len(b.items))
-	numbers := b.numbers
+	numbers, refs := b.numbers, b.refs
 	for i := range b.items {
 		m := &b.items[i]
 		own := numbers[:m.numbers]
 		numbers = numbers[m.numbers:]
 		c.largestMeasurement = max(c.largestMeasurement, len(m.raw))
-		if m.hasUID() && !u.first(m, now.UnixNano()) {
+		fields := refs[:m.fields]
+		refs = refs[m.fields:]
+		var key uidKey
+		if m.hasUID() {
+			if key = u.uidKey(m); u.repeats(key, m, now.UnixNano()) {
+				b.failures = append(b.failures, failure{DuplicateUID, i, "the uid has arrived before"})
+				continue
+			}
+		}
+		if kind, reason := checks.refusal(m, fields, &b.names); kind != "" {
+			b.failures = append(b.failures, failure{kind, i, reason})
+			c.failed++
 			continue
+		}
+		if m.hasUID() { // one that was not ingested may come again, mended
+			u.uids[key] = arrival{now.UnixNano(), m.content}
+		}
+		if reason := checks.miscalculation(m, own); reason != "" {
+			b.failures = append(b.failures, failure{CalculationError, i, reason})
 		}
 		c.measurements++
 		u.add(m, own, now, known)
@@ -96,23 +113,25 @@ func (u *usage) take(b *batch, now time.Time, known *accounts) {
 	}
 }
 
-// first reports whether the uid of m is new, and counts m when it is not.
-// m3ter's window runs from the first arrival; a repetition does not extend it,
-// and past its end the same uid is ingested again. The empty uid is a uid: the
-// schema allows it, and the strict reading shows the mistake.
-func (u *usage) first(m *measurement, now int64) bool {
-	key := uidKey{maphash.Bytes(u.seed, m.uid), maphash.Bytes(u.seed2, m.uid)}
+func (u *usage) uidKey(m *measurement) uidKey {
+	return uidKey{maphash.Bytes(u.seed, m.uid), maphash.Bytes(u.seed2, m.uid)}
+}
+
+// repeats reports whether the uid of m has arrived before, and counts m when
+// it has. m3ter's window runs from the first arrival; a repetition does not
+// extend it, and past its end the same uid is ingested again. The empty uid is
+// a uid: the schema allows it, and the strict reading shows the mistake.
+func (u *usage) repeats(key uidKey, m *measurement, now int64) bool {
 	old, known := u.uids[key]
 	switch {
 	case !known || now-old.at >= int64(u.window):
-		u.uids[key] = arrival{now, m.content}
-		return true
+		return false
 	case old.content == m.content:
 		u.counts.duplicates++
 	default:
 		u.counts.conflicts++
 	}
-	return false
+	return true
 }
 
 // add counts m and adds its numbers up.
