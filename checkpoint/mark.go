@@ -17,6 +17,9 @@ type Plan struct {
 	Version int       `json:"version"`
 	ID      string    `json:"id"` // of the import: sortable by start, unique in its state directory
 	Started time.Time `json:"started"`
+	// Kind is what sort of import it is, in the caller's words; a run of one
+	// kind must not go on with an import of another. Default: "", the plain one.
+	Kind string `json:"kind,omitempty"`
 	// What the import was told, for people and for the resume command.
 	Command []string `json:"command,omitempty"`
 	// What must not change under an unfinished import.

@@ -62,6 +62,10 @@ func (im *Import) encode(p piece) *encoded {
 			e.err = err
 			break
 		}
+		if im.selector != nil {
+			e.add(bad.End, filtered, -1)
+			continue
+		}
 		e.rejects = append(e.rejects, draftFromRead(p.base, im.Sources[p.source].Path, bad))
 		e.add(bad.End, rejected, int32(len(e.rejects)-1))
 	}
@@ -69,23 +73,37 @@ func (im *Import) encode(p piece) *encoded {
 }
 
 func (e *encoded) mapRecord(im *Import, rec *reader.Record) {
-	before := struct{ json, items, amounts int }{len(e.out.JSON), len(e.out.Items), len(e.out.Amounts)}
+	before := extent{len(e.out.JSON), len(e.out.Items), len(e.out.Amounts)}
 	skip, err := e.mapper.Append(&e.out, rec)
 	if err == nil && !skip {
-		// A row goes into one request whole, or nowhere.
-		if err = im.Limits.Check(len(e.out.Items)-before.items, len(e.out.JSON)-before.json); err != nil {
+		if skip, err = im.admit(e, rec, before); skip || err != nil {
 			e.out.JSON, e.out.Items, e.out.Amounts = e.out.JSON[:before.json], e.out.Items[:before.items], e.out.Amounts[:before.amounts]
 		}
 	}
 	switch {
-	case err != nil:
+	case err != nil && im.selector == nil:
 		e.rejects = append(e.rejects, draftFromMap(im.Sources[e.source].Path, e.mapper, rec, err))
 		e.add(rec.End, rejected, int32(len(e.rejects)-1))
-	case skip:
+	case err != nil, skip:
 		e.add(rec.End, filtered, -1)
 	default:
 		e.add(rec.End, mapped, -1)
 	}
+}
+
+// extent is how much an Output holds.
+type extent struct{ json, items, amounts int }
+
+// admit looks at the measurements that a row made, which are those in e.out
+// from before on: a row that was not selected is skipped, and one that does not
+// fit into one request whole is no row to send.
+func (im *Import) admit(e *encoded, rec *reader.Record, before extent) (skip bool, err error) {
+	if im.selector != nil {
+		if in, err := im.selector.row(rec.Pos.Line, &e.out, before.items, before.json); err != nil || !in {
+			return true, err
+		}
+	}
+	return false, im.Limits.Check(len(e.out.Items)-before.items, len(e.out.JSON)-before.json)
 }
 
 func (e *encoded) add(end reader.Pos, f fate, reject int32) {

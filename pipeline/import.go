@@ -48,6 +48,9 @@ type Import struct {
 	// Reader overrides what the mapping says about reading, field by field
 	// where it is not zero. Default: what the mapping says.
 	Reader reader.Options
+	// Select takes a part of the rows; the others count as filtered, also those
+	// that cannot be mapped. Default: all rows.
+	Select *Selection
 	// Stdin is what the source "-" reads.
 	Stdin io.Reader
 	// Submit takes the batches.
@@ -77,10 +80,11 @@ type Import struct {
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
-	mapper  *mapper.Mapper // of Mapping, once compiled
-	status  status
-	slots   chan struct{} // one for each parcel between pack and commit
-	flights flights
+	mapper   *mapper.Mapper // of Mapping, once compiled
+	selector *selector
+	status   status
+	slots    chan struct{} // one for each parcel between pack and commit
+	flights  flights
 }
 
 // Run imports until the end of the input, an error, or the end of ctx.
@@ -145,6 +149,7 @@ func (im *Import) setDefaults() {
 	if im.Now == nil {
 		im.Now = time.Now
 	}
+	im.selector = newSelector(im.Select)
 	im.slots = make(chan struct{}, im.Window)
 	im.status.begin(im)
 }

@@ -76,7 +76,7 @@ See it work, without an account:   m3import demo`,
 	flags.CountVarP(&a.verbose, "verbose", "v", "log more to stderr: -v what is done, -vv every request")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print nothing but errors")
 	flags.StringVar(&a.logFormat, "log-format", "text", "how log lines look: text or json")
-	root.AddCommand(a.runCommand(), a.checkCommand(), a.previewCommand(), a.statusCommand(),
+	root.AddCommand(a.runCommand(), a.checkCommand(), a.previewCommand(), a.statusCommand(), a.historyCommand(), a.replayCommand(), a.stateCommand(),
 		a.sandboxCommand(), a.demoCommand(), a.versionCommand())
 	return root
 }

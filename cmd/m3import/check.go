@@ -22,6 +22,7 @@ type checkFlags struct {
 	rateLimit  string
 	batchSize  int
 	batchBytes int
+	selection  *pipeline.Selection
 }
 
 func (a *app) checkCommand() *cobra.Command {
@@ -80,7 +81,7 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	defer audit.Close()
 	im := &pipeline.Import{
 		Mapping: mapping, Reader: f.reader(), Stdin: a.stdin, Submit: audit, Journal: pipeline.Forget{},
-		Limits: uploader.Limits{Items: f.batchSize, Bytes: f.batchBytes}, Uploads: 1, Now: a.now,
+		Limits: uploader.Limits{Items: f.batchSize, Bytes: f.batchBytes}, Uploads: 1, Now: a.now, Select: f.selection,
 	}
 	for _, path := range paths {
 		size := int64(-1)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ func (r *runner) guardResume(plan checkpoint.Plan, mark checkpoint.Mark) error {
 type earlier struct {
 	when time.Time // the first one began
 	id   string
+	dir  string // its state directory
 }
 
 // guardNew looks at each source that is about to be imported for rows that an
@@ -63,7 +65,7 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 		if !known {
 			continue
 		}
-		rows := r.acceptedRows(was.id, src.Path)
+		rows := acceptedRows(was, src.Path)
 		again += rows
 		if age := now.Sub(was.when); age >= safeWindow {
 			late = append(late, fmt.Sprintf("%s was first imported %s ago, on %s (%s accepted then)",
@@ -85,20 +87,36 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 	return nil
 }
 
-// firstImports finds, for each path and each content, the first import of this
-// state directory that sent it to the plan's organization.
+// firstImports finds, for each path and each content, the first import that may
+// have sent it to the plan's organization: finished or not, a replay or not, in
+// this state directory or another of the user's.
 func (r *runner) firstImports(plan checkpoint.Plan) (byPath, byContent map[string]earlier, err error) {
 	byPath, byContent = make(map[string]earlier), make(map[string]earlier)
-	for f, err := range r.journal.History() {
-		if err != nil {
+	note := func(m map[string]earlier, key string, e earlier) {
+		if was, ok := m[key]; !ok || e.when.Before(was.when) {
+			m[key] = e
+		}
+	}
+	dirs, err := r.app.stateDirs("")
+	if err != nil || !slices.Contains(dirs, r.journal.Dir()) {
+		dirs = append(dirs, r.journal.Dir())
+	}
+	for _, dir := range dirs {
+		imports, err := checkpoint.Imports(dir)
+		if err != nil && dir == r.journal.Dir() {
 			return nil, nil, err
 		}
-		if f.OrgID != plan.OrgID || f.Endpoint != plan.Endpoint {
-			continue
-		}
-		for m, key := range map[*map[string]earlier]string{&byPath: f.Path, &byContent: contentKey(f.Print)} {
-			if _, ok := (*m)[key]; !ok { // oldest first
-				(*m)[key] = earlier{when: f.Began, id: f.Import}
+		for _, im := range imports {
+			if im.Plan.OrgID != plan.OrgID || im.Plan.Endpoint != plan.Endpoint || !im.Mark.Begun() {
+				continue
+			}
+			for i, src := range im.Plan.Sources {
+				if i > im.Mark.Position.Source {
+					break
+				}
+				e := earlier{when: im.Plan.Started, id: im.Plan.ID, dir: dir}
+				note(byPath, src.Path, e)
+				note(byContent, contentKey(src.Print), e)
 			}
 		}
 	}
@@ -109,8 +127,8 @@ func contentKey(p checkpoint.Print) string { return fmt.Sprint(p.Size, p.Head, p
 
 // acceptedRows is how many rows of a source an earlier import had accepted; 0
 // when its files are gone.
-func (r *runner) acceptedRows(id, path string) (n int64) {
-	f, err := os.Open(filepath.Join(r.journal.Dir(), "imports", id, "sources.ndjson"))
+func acceptedRows(of earlier, path string) (n int64) {
+	f, err := os.Open(filepath.Join(of.dir, "imports", of.id, "sources.ndjson"))
 	if err != nil {
 		return 0
 	}

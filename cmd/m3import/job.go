@@ -16,6 +16,7 @@ import (
 
 // job is what an import is about: what must be the same when it goes on.
 type job struct {
+	kind        string   // Plan.Kind: "" is a run
 	args        []string // as typed, made absolute
 	paths       []string
 	orgID       string
@@ -33,7 +34,7 @@ type job struct {
 // and so does one with another mapping or organization, which must be told of
 // the unfinished import and not silently begin beside it.
 func (j *job) stateDir(root string) string {
-	sum := sha256.Sum256([]byte(strings.Join(j.args, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join(append(j.args, j.kind), "\x00")))
 	name := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
@@ -104,7 +105,7 @@ func (j *job) namesCount() bool {
 func (j *job) newPlan(a *app, journal *checkpoint.Journal) (checkpoint.Plan, error) {
 	now := a.now().UTC()
 	plan := checkpoint.Plan{
-		Version: checkpoint.Version, Started: now, Command: a.command,
+		Version: checkpoint.Version, Kind: j.kind, Started: now, Command: a.command,
 		OrgID: j.orgID, Endpoint: j.endpoint,
 		MappingFile: j.mappingFile, MappingHash: j.mappingHash, UIDVersion: mapper.UIDVersion,
 	}
@@ -157,6 +158,9 @@ func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) error {
 			diffs = append(diffs, fmt.Sprintf("%s was %s, now it is %s", what, was, is))
 		}
 	}
+	if plan.Kind != j.kind {
+		return fmt.Errorf("%w: it is another one (%s)", errChanged, kindOf(plan))
+	}
 	differs("the organization", plan.OrgID, j.orgID)
 	differs("the endpoint", plan.Endpoint, j.endpoint)
 	differs("the uid version", fmt.Sprint(plan.UIDVersion), fmt.Sprint(mapper.UIDVersion))
@@ -185,6 +189,23 @@ func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s", errChanged, strings.Join(diffs, "; "))
+}
+
+// like checks that the sources and the mapping are those of an earlier import.
+func (j *job) like(plan checkpoint.Plan) error {
+	if plan.MappingHash != j.mappingHash {
+		return fmt.Errorf("import %s was made with another mapping (%s)", plan.ID, orNone(plan.MappingFile))
+	}
+	for _, src := range plan.Sources {
+		now, err := j.fingerprintLike(src)
+		if err != nil {
+			return err
+		}
+		if d := src.Diff(now.Print); d != "" {
+			return fmt.Errorf("%s has changed since import %s: %s", src.Path, plan.ID, d)
+		}
+	}
+	return nil
 }
 
 // fingerprintLike takes the print of src with all that src's own print holds.

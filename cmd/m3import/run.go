@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -95,6 +96,11 @@ type runFlags struct {
 	drain        time.Duration
 	json         bool
 	progress     progress
+
+	// What replays set besides.
+	selection *pipeline.Selection
+	org       string             // instead of M3TER_ORG_ID
+	original  *checkpoint.Import // whose sources and mapping must be as they were
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -125,14 +131,16 @@ Every flag can be set as M3IMPORT_<FLAG>, too: M3IMPORT_RATE_LIMIT=none.
   zcat usage.csv.gz | m3import run -m mapping.yaml -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.dryRun {
-				return a.check(cmd.Context(), &checkFlags{inputFlags: f.inputFlags, json: f.json, rateLimit: f.rateLimit, batchSize: f.batchSize, batchBytes: f.batchBytes}, args)
-			}
-			return a.imports(cmd.Context(), &f, args)
+			return a.importAs(cmd.Context(), &f, args, "")
 		},
 	}
-	flags := cmd.Flags()
-	f.register(flags)
+	f.register(cmd.Flags())
+	return cmd
+}
+
+// register adds the flags of every command that sends.
+func (f *runFlags) register(flags *pflag.FlagSet) {
+	f.inputFlags.register(flags)
 	flags.StringVar(&f.state, "state", "", "the state `directory` of this import (default: one for each set of sources, below the user's state directory)")
 	flags.StringVar(&f.verify, "verify", "quick", "how a source is compared with what it was: quick (size, times, first and last 64 KiB) or full (every byte)")
 	flags.BoolVar(&f.restart, "restart", false, "give the unfinished import up and begin anew, with the same uids")
@@ -153,7 +161,6 @@ Every flag can be set as M3IMPORT_<FLAG>, too: M3IMPORT_RATE_LIMIT=none.
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
 	flags.StringVar(&f.progress.mode, "progress", "auto", "auto (a bar on a terminal, lines otherwise), plain, json or none")
 	flags.DurationVar(&f.progress.interval, "progress-interval", time.Minute, "how often a line of progress is written")
-	return cmd
 }
 
 func (f *runFlags) validate() error {
@@ -188,13 +195,17 @@ func (f *runFlags) validate() error {
 	return coded(exitUsage, fmt.Errorf("--progress %s: there is auto, plain, json and none", f.progress.mode), "")
 }
 
-// imports is `run`: it finishes an unfinished import first, then begins one
-// for what is new.
-func (a *app) imports(ctx context.Context, f *runFlags, args []string) error {
+// importAs is `run` and the replays, which are imports of another kind: it
+// finishes an unfinished import first, then begins one for what is new.
+func (a *app) importAs(ctx context.Context, f *runFlags, args []string, kind string) error {
 	if err := f.validate(); err != nil {
 		return err
 	}
-	j, client, err := a.prepare(f, args)
+	if f.dryRun {
+		return a.check(ctx, &checkFlags{inputFlags: f.inputFlags, json: f.json, rateLimit: f.rateLimit,
+			batchSize: f.batchSize, batchBytes: f.batchBytes, selection: f.selection}, args)
+	}
+	j, client, err := a.prepare(f, args, kind)
 	if err != nil {
 		return err
 	}
@@ -224,7 +235,7 @@ func (a *app) imports(ctx context.Context, f *runFlags, args []string) error {
 }
 
 // prepare turns flags, arguments and environment into a job and a client.
-func (a *app) prepare(f *runFlags, args []string) (*job, *uploader.Client, error) {
+func (a *app) prepare(f *runFlags, args []string, kind string) (*job, *uploader.Client, error) {
 	paths, err := f.sources(args)
 	if err != nil {
 		return nil, nil, err
@@ -245,12 +256,20 @@ func (a *app) prepare(f *runFlags, args []string) (*job, *uploader.Client, error
 		return nil, nil, err
 	}
 	j := &job{
-		args: abs, paths: paths, orgID: cfg.OrgID, endpoint: cfg.IngestURL,
+		kind: kind, args: abs, paths: paths, orgID: cfg.OrgID, endpoint: cfg.IngestURL,
 		mappingFile: f.mapping, mapping: mapping, mappingHash: "no mapping, version 1",
 		verifyFull: f.verify == "full", force: f.force, same: f.same,
 	}
 	if mapping != nil {
 		j.mappingHash = mapping.Hash()
+		if j.mappingFile, err = filepath.Abs(f.mapping); err != nil {
+			return nil, nil, err
+		}
+	}
+	if f.original != nil {
+		if err := j.like(f.original.Plan); err != nil {
+			return nil, nil, coded(exitUsage, err, "put back what changed; or import what is there now with m3import run")
+		}
 	}
 	return j, client, nil
 }
@@ -265,7 +284,16 @@ func perRow(m *mapper.Mapping) int {
 
 // client makes the uploader that the environment and the flags describe.
 func (a *app) client(f *runFlags) (*uploader.Client, uploader.Config, error) {
-	cfg, err := uploader.ConfigFromEnv(a.env)
+	env := a.env
+	if f.org != "" {
+		env = func(name string) (string, bool) {
+			if name == "M3TER_ORG_ID" {
+				return f.org, true
+			}
+			return a.env(name)
+		}
+	}
+	cfg, err := uploader.ConfigFromEnv(env)
 	if err != nil {
 		return nil, cfg, coded(exitUsage, err, "")
 	}

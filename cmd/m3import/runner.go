@@ -43,8 +43,8 @@ func (r *runner) all(ctx context.Context) error {
 			return result
 		}
 	}
-	if result != nil && r.f.force || unfinished && r.f.force && !r.f.restart {
-		return result // what --force asks for is the import that was just finished
+	if unfinished && !r.f.restart && (r.f.force || r.job.kind != "") {
+		return result // what was asked for is the import that was just finished
 	}
 	plan, err := r.job.newPlan(r.app, r.journal)
 	if err != nil {
@@ -52,6 +52,9 @@ func (r *runner) all(ctx context.Context) error {
 			return err
 		}
 		return coded(exitUsage, err, "")
+	}
+	if len(plan.Sources) == 0 && r.job.kind == rejectsKind {
+		return coded(exitRejects, fmt.Errorf("%w before, and none was mended since", errRejects), r.mend())
 	}
 	if len(plan.Sources) == 0 {
 		if result == nil && !unfinished {
@@ -92,7 +95,7 @@ to leave it alone and import beside it: add --state DIR`, resumeCommand(plan.Com
 func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.Mark) error {
 	before := mark.Counts
 	im := &pipeline.Import{
-		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Stdin: r.app.stdin,
+		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Stdin: r.app.stdin, Select: r.f.selection,
 		Submit: logged{r.client, r.app}, Limits: uploader.Limits{Items: r.f.batchSize, Bytes: r.f.batchBytes},
 		Journal: r.journal, Mark: mark, Uploads: r.f.uploads, Drain: r.f.drain,
 		MaxRejects: r.f.budget, OnReject: r.showReject, Now: r.app.now,
@@ -143,9 +146,15 @@ func (r *runner) judge(ctx context.Context, im *pipeline.Import, err error) erro
 		return fmt.Errorf("%w: %w", pipeline.ErrStopped, err)
 	case err == nil && n.Rejected > 0 && !r.f.allowRejects:
 		return coded(exitRejects, fmt.Errorf("%w: %s of %s", errRejects, grouped(n.Rejected), grouped(n.Read)),
-			"each with its reason: "+r.journal.RejectsPath()+"\nmend them there, then import that file with the same mapping")
+			r.mend())
 	}
 	return err
+}
+
+// mend is the hint of an import that has rejects.
+func (r *runner) mend() string {
+	return fmt.Sprintf("each with its reason: %s\nmend them there, or the mapping, then  m3import replay rejects %s",
+		r.journal.RejectsPath(), shellQuote(r.journal.Dir()))
 }
 
 // goOn is the hint of an import that has more to do.

@@ -1,0 +1,57 @@
+package checkpoint
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+)
+
+// Import is one import of a state directory, as it was left.
+type Import struct {
+	Plan    Plan   `json:"plan"`
+	Mark    Mark   `json:"mark"`
+	Rejects string `json:"rejects"`          // the file, also when it is empty
+	Report  string `json:"report,omitempty"` // the file, when there is one
+	// Current is set on the import that the directory is about.
+	Current bool `json:"current"`
+}
+
+// Imports reads all imports of a state directory, oldest first, without locking
+// or changing it. Directories of imports that a crash kept from beginning are
+// left out; one that is damaged is an error.
+func Imports(dir string) ([]Import, error) { return imports(OS, dir) }
+
+func imports(fsys FS, dir string) ([]Import, error) {
+	now, err := load(fsys, dir)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := fsys.ReadDir(filepath.Join(dir, importsName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var all []Import
+	for _, e := range entries {
+		home := filepath.Join(dir, importsName, e.Name())
+		one := Import{Rejects: filepath.Join(home, rejectsName), Current: now.begun && e.Name() == now.plan.ID}
+		var perr error
+		if one.Plan, perr = loadPlan(fsys, filepath.Join(home, planName), e.Name()); perr == nil {
+			one.Mark, perr = loadMark(fsys, filepath.Join(home, markName), &one.Plan)
+		}
+		switch {
+		case perr == nil && (one.Current || one.Mark.Begun()):
+		case one.Current, !errors.Is(perr, fs.ErrNotExist) && perr != nil && exists(fsys, filepath.Join(home, reportName)):
+			err = errors.Join(err, perr)
+			continue
+		default:
+			continue // it never began
+		}
+		if report := filepath.Join(home, reportName); exists(fsys, report) {
+			one.Report = report
+		}
+		all = append(all, one)
+	}
+	slices.SortStableFunc(all, func(a, b Import) int { return a.Plan.Started.Compare(b.Plan.Started) })
+	return all, err
+}

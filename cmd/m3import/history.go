@@ -1,0 +1,141 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/m3import/m3import/checkpoint"
+)
+
+// pastImport is one line of `history`.
+type pastImport struct {
+	MessageType string             `json:"message_type"` // "import"
+	Import      string             `json:"import"`
+	State       string             `json:"state"`
+	Kind        string             `json:"kind"` // run, or which replay
+	Phase       string             `json:"phase"`
+	Org         string             `json:"organization"`
+	Started     time.Time          `json:"started"`
+	Updated     time.Time          `json:"updated,omitzero"`
+	Runs        int                `json:"runs"`
+	Sources     int                `json:"sources"`
+	Rows        checkpoint.Counts  `json:"rows"`
+	Totals      []checkpoint.Total `json:"totals"`
+	Rejects     string             `json:"rejects_file,omitempty"`
+	Report      string             `json:"report_file,omitempty"`
+	Command     []string           `json:"command"`
+}
+
+func (a *app) historyCommand() *cobra.Command {
+	var state string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "history",
+		Short: "List imports and replays with their counts and dates",
+		Long: `List every import and replay that the state directories remember, oldest first in
+each: when it began, its rows by fate, and its kind. With --json also the exact
+totals, files and commands. It changes nothing.`,
+		Example: "  m3import history\n  m3import history --json | jq 'select(.rows.rejected > 0)'",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			list, err := a.history(state)
+			return errors.Join(a.printHistory(list, asJSON), err)
+		},
+	}
+	cmd.Flags().StringVar(&state, "state", "", "one state `directory` (default: all below the user's state directory)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	return cmd
+}
+
+// stateDirs are the directory that was named, or all of the user's.
+func (a *app) stateDirs(named string) ([]string, error) {
+	if named != "" {
+		dir, err := filepath.Abs(named)
+		return []string{dir}, err
+	}
+	root, err := checkpoint.DefaultRoot(a.getenv)
+	if err != nil {
+		return nil, err
+	}
+	states, err := checkpoint.List(root)
+	dirs := make([]string, len(states))
+	for i, s := range states {
+		dirs[i] = s.Dir
+	}
+	return dirs, err
+}
+
+func (a *app) history(named string) ([]pastImport, error) {
+	dirs, err := a.stateDirs(named)
+	if err != nil {
+		return nil, err
+	}
+	var list []pastImport
+	var errs []error
+	for _, dir := range dirs {
+		imports, err := checkpoint.Imports(dir)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", dir, err))
+		}
+		for _, im := range imports {
+			list = append(list, pastImportOf(dir, im))
+		}
+	}
+	return list, errors.Join(errs...)
+}
+
+func pastImportOf(dir string, im checkpoint.Import) pastImport {
+	p := pastImport{
+		MessageType: "import", Import: im.Plan.ID, State: dir, Kind: kindOf(im.Plan), Phase: "unfinished", Org: im.Plan.OrgID,
+		Started: im.Plan.Started, Updated: im.Mark.Updated, Runs: im.Mark.Runs, Sources: len(im.Plan.Sources),
+		Rows: im.Mark.Counts, Totals: im.Mark.Totals, Report: im.Report, Command: im.Plan.Command,
+	}
+	switch {
+	case im.Mark.Finished:
+		p.Phase = "finished"
+	case !im.Current:
+		p.Phase = "given up"
+	}
+	if im.Mark.Counts.Rejected > 0 {
+		p.Rejects = im.Rejects
+	}
+	return p
+}
+
+func kindOf(p checkpoint.Plan) string {
+	if p.Kind == "" {
+		return "run"
+	}
+	return p.Kind
+}
+
+func (a *app) printHistory(list []pastImport, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(a.stdout)
+		for _, p := range list {
+			if err := enc.Encode(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(list) == 0 {
+		a.say("no import is known here yet")
+		return nil
+	}
+	var rows [][]string
+	for _, p := range list {
+		rows = append(rows, []string{
+			p.Started.Format("2006-01-02 15:04"), p.Import, p.Kind, p.Phase, grouped(int64(p.Sources)), grouped(p.Rows.Read),
+			grouped(p.Rows.Accepted), grouped(p.Rows.Rejected), grouped(p.Rows.Filtered), filepath.Base(p.State),
+		})
+	}
+	table(a.stdout, "", []column{{"began (UTC)", false}, {"import", false}, {"kind", false}, {"", false}, {"sources", true}, {"rows", true},
+		{"accepted", true}, {"rejected", true}, {"filtered", true}, {"state", false}}, rows)
+	return nil
+}

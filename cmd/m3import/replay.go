@@ -1,0 +1,294 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/pipeline"
+)
+
+const replayHelp = `A replay sends rows under their original uids. It is an import like any other: the
+same command again resumes it, and sends nothing when it is done; --dry-run sends
+nothing at all and tells rows, totals and requests; rows that were first sent
+more than 34 days ago are refused, since m3ter may bill them twice.
+docs/replay.md has more.`
+
+func (a *app) replayCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "replay",
+		Short: "Send rows again: mended rejects, a slice, a whole run",
+		Long:  "Send rows again.\n\n" + replayHelp,
+		Example: `  m3import replay rejects --state DIR
+  m3import replay slice -m mapping.yaml usage.csv --from 2026-01-01T00:00:00Z --to 2026-01-02T00:00:00Z
+  m3import replay run 20260131T020000Z-4f2a1c --org NEW-ORGANIZATION`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.replayRejectsCommand(), a.replaySliceCommand(), a.replayRunCommand())
+	return cmd
+}
+
+func (a *app) replayRejectsCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "rejects [STATE]",
+		Short: "Import the rejects of an import after they, or the mapping, were mended",
+		Long: `Import the reject file of a state directory's last import, after the file or the
+mapping was mended. Rows that are good now go in once; those that are still bad
+are the rejects of the replay, which becomes the directory's last import. So a
+second replay, with nothing mended in between, sends nothing.
+
+` + replayHelp,
+		Example: "  m3import replay rejects ~/.local/state/m3import/usage-1a2b3c4d\n  m3import replay rejects --state DIR -m mended.yaml --dry-run",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				f.state = args[0]
+			}
+			return a.replayRejects(cmd.Context(), &f)
+		},
+	}
+	f.register(cmd.Flags())
+	return cmd
+}
+
+// rejectsKind is the Plan.Kind of a replay of rejects.
+const rejectsKind = "replay rejects"
+
+func (a *app) replayRejects(ctx context.Context, f *runFlags) error {
+	dir, err := a.stateWithRejects(f.state)
+	if err != nil {
+		return err
+	}
+	st, err := checkpoint.Peek(dir)
+	if err != nil {
+		return coded(exitUsage, err, "")
+	}
+	switch {
+	case !st.Begun:
+		return coded(exitUsage, fmt.Errorf("%s: nothing was imported here, so nothing was rejected", dir), "")
+	case !st.Mark.Finished && st.Plan.Kind != rejectsKind:
+		return coded(exitUsage, fmt.Errorf("%s: its import is not finished, and may reject more", dir), "first  "+resumeCommand(st.Plan.Command))
+	}
+	source := st.Rejects
+	if !st.Mark.Finished {
+		source = st.Plan.Sources[0].Path // of the replay that was stopped
+	}
+	if info, err := os.Stat(source); err != nil {
+		return coded(exitUsage, err, "")
+	} else if info.Size() == 0 {
+		a.say("no rejects to replay")
+		return nil
+	}
+	if f.mapping == "" {
+		f.mapping = st.Plan.MappingFile
+	}
+	f.state, f.format, f.compression = dir, "ndjson", "none" // whatever the mapping says of the original
+	if org := a.getenv("M3TER_ORG_ID"); org != "" && !strings.Contains(org, st.Plan.OrgID) {
+		return coded(exitUsage, fmt.Errorf("these rejects are of organization %s, M3TER_ORG_ID says another", st.Plan.OrgID), "")
+	}
+	return a.importAs(ctx, f, []string{source}, rejectsKind)
+}
+
+// stateWithRejects is the state directory to take rejects from: the one that
+// was named, or the only one that has some.
+func (a *app) stateWithRejects(named string) (string, error) {
+	dirs, err := a.stateDirs(named)
+	if err != nil || named != "" {
+		return strings.Join(dirs, ""), err
+	}
+	var with []string
+	for _, dir := range dirs {
+		if s, err := checkpoint.Peek(dir); err == nil && (s.Mark.Counts.Rejected > 0 || s.Plan.Kind == rejectsKind) {
+			with = append(with, dir)
+		}
+	}
+	switch len(with) {
+	case 0:
+		return "", coded(exitUsage, errors.New("no state directory has rejects"), "m3import status shows all of them")
+	case 1:
+		return with[0], nil
+	}
+	return "", coded(exitUsage, fmt.Errorf("%d state directories have rejects: say which", len(with)),
+		"m3import replay rejects "+strings.Join(with, "\nm3import replay rejects "))
+}
+
+// sliceFlags are what picks the rows of a slice.
+type sliceFlags struct {
+	from, to, uidFile, lines string
+	accounts, meters         []string
+}
+
+func (s *sliceFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&s.from, "from", "", "event time, this or later: an RFC 3339 `time` with its zone")
+	flags.StringVar(&s.to, "to", "", "event time, before this: an RFC 3339 `time` with its zone")
+	flags.StringSliceVar(&s.accounts, "account", nil, "account `code`; several: any of them")
+	flags.StringSliceVar(&s.meters, "meter", nil, "meter `code`; several: any of them")
+	flags.StringVar(&s.uidFile, "uids", "", "a `file` with one uid a line")
+	flags.StringVar(&s.lines, "lines", "", "lines of the source, A-B, both in (rows for Parquet)")
+}
+
+func (s *sliceFlags) selection() (*pipeline.Selection, error) {
+	sel := &pipeline.Selection{Accounts: s.accounts, Meters: s.meters}
+	for _, t := range []struct {
+		flag, text string
+		to         *time.Time
+	}{{"--from", s.from, &sel.From}, {"--to", s.to, &sel.To}} {
+		if t.text == "" {
+			continue
+		}
+		var err error
+		if *t.to, err = time.Parse(time.RFC3339Nano, t.text); err != nil {
+			return nil, coded(exitUsage, fmt.Errorf("%s %s: not an RFC 3339 time with a zone, such as 2026-01-31T00:00:00Z", t.flag, t.text), "")
+		}
+	}
+	if !sel.From.IsZero() && !sel.To.IsZero() && !sel.From.Before(sel.To) {
+		return nil, coded(exitUsage, fmt.Errorf("--from %s is not before --to %s", s.from, s.to), "")
+	}
+	if s.lines != "" {
+		if n, err := fmt.Sscanf(s.lines, "%d-%d", &sel.FirstLine, &sel.LastLine); n != 2 || err != nil || sel.FirstLine < 1 || sel.LastLine < sel.FirstLine {
+			return nil, coded(exitUsage, fmt.Errorf("--lines %s: two numbers from 1 on, as in 100-199", s.lines), "")
+		}
+	}
+	if s.uidFile != "" {
+		f, err := os.Open(s.uidFile)
+		if err != nil {
+			return nil, coded(exitUsage, err, "")
+		}
+		defer f.Close()
+		lines := bufio.NewScanner(f)
+		for lines.Scan() {
+			if uid := strings.TrimSpace(lines.Text()); uid != "" {
+				sel.UIDs = append(sel.UIDs, uid)
+			}
+		}
+		if err := lines.Err(); err != nil {
+			return nil, coded(exitUsage, err, "")
+		}
+		if len(sel.UIDs) == 0 {
+			return nil, coded(exitUsage, fmt.Errorf("--uids %s: no uid in it", s.uidFile), "")
+		}
+	}
+	return sel, nil
+}
+
+func (a *app) replaySliceCommand() *cobra.Command {
+	var f runFlags
+	var s sliceFlags
+	cmd := &cobra.Command{
+		Use:   "slice [-m mapping.yaml] SOURCE… [--from T] [--to T] [--account CODE] …",
+		Short: "Send the rows of some time, account, meter, uids or lines again",
+		Long: `Send a part of the rows of the sources again: those whose event time is from
+--from on and before --to, of the accounts and meters given, with the uids in a
+file, or between two lines. What is given must all hold. Rows that are not in
+the slice, and rows that cannot be mapped, count as filtered out.
+
+` + replayHelp,
+		Example: `  m3import replay slice -m mapping.yaml 'usage/*.csv' --from 2026-01-01T00:00:00Z --to 2026-01-02T00:00:00Z --dry-run
+  m3import replay slice -m mapping.yaml usage.csv --account acme --lines 1000-1999`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			sel, err := s.selection()
+			if err != nil {
+				return err
+			}
+			text, err := json.Marshal(sel)
+			if err != nil {
+				return err
+			}
+			if string(text) == "{}" {
+				return coded(exitUsage, errors.New("a slice of everything"), "say which rows with --from, --to, --account, --meter, --uids or --lines; or m3import run --force for all")
+			}
+			f.selection = sel
+			return a.importAs(cmd.Context(), &f, args, "replay slice "+string(text))
+		},
+	}
+	f.register(cmd.Flags())
+	s.register(cmd.Flags())
+	return cmd
+}
+
+func (a *app) replayRunCommand() *cobra.Command {
+	var f runFlags
+	var org string
+	var same bool
+	cmd := &cobra.Command{
+		Use:   "run IMPORT --org ORGANIZATION",
+		Short: "Send what an import delivered to another organization, or again",
+		Long: `Send what an import delivered once more, to another organization: for a migration,
+or a new environment. The sources and the mapping must be what they were. The
+same organization is refused, unless --same-organization says that it is meant.
+IMPORT is an id that m3import history shows.
+
+` + replayHelp,
+		Example: "  m3import history\n  m3import replay run 20260131T020000Z-4f2a1c --org 5a4db0c5-0000-4000-8000-000000000002 --dry-run",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.replayRun(cmd.Context(), &f, args[0], org, same)
+		},
+	}
+	f.register(cmd.Flags())
+	cmd.Flags().StringVar(&org, "org", "", "the `organization` to send to: its id, or a Console URL that holds it")
+	cmd.Flags().BoolVar(&same, "same-organization", false, "send to the organization that has the rows already")
+	return cmd
+}
+
+func (a *app) replayRun(ctx context.Context, f *runFlags, id, org string, same bool) error {
+	im, err := a.findImport(f.state, id)
+	if err != nil {
+		return err
+	}
+	if org == "" && !same {
+		return coded(exitUsage, errors.New("no organization to send to"), "--org says which; --same-organization sends to the one that has the rows already, where they are ignored and counted against your allowance")
+	}
+	if org == "" {
+		org = im.Plan.OrgID
+	}
+	if strings.Contains(org, im.Plan.OrgID) && !same {
+		return coded(exitUsage, fmt.Errorf("organization %s has the rows of import %s already", im.Plan.OrgID, id), "if that is meant, add --same-organization")
+	}
+	if f.mapping == "" {
+		f.mapping = im.Plan.MappingFile
+	}
+	f.org, f.state = org, "" // a state directory of its own
+	f.original = &im
+	var paths []string
+	for _, s := range im.Plan.Sources {
+		if s.Path == "-" {
+			return coded(exitUsage, fmt.Errorf("import %s read standard input, which cannot be read again", id), "")
+		}
+		paths = append(paths, s.Path)
+	}
+	return a.importAs(ctx, f, paths, "replay run "+id+" to "+filepath.Base(org))
+}
+
+// findImport looks for an import by its id.
+func (a *app) findImport(named, id string) (checkpoint.Import, error) {
+	dirs, err := a.stateDirs(named)
+	if err != nil {
+		return checkpoint.Import{}, err
+	}
+	for _, dir := range dirs {
+		imports, err := checkpoint.Imports(dir)
+		for _, im := range imports {
+			if im.Plan.ID == id {
+				return im, nil
+			}
+		}
+		if err != nil {
+			a.log.Warn("state directory not read", "state", dir, "error", err)
+		}
+	}
+	return checkpoint.Import{}, coded(exitUsage, fmt.Errorf("no import %s is known", id), "m3import history lists them")
+}
