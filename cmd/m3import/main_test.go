@@ -77,14 +77,6 @@ func newPlatform(t testing.TB, cfg sandbox.Config) *platform {
 	return &platform{Server: s, url: server.URL}
 }
 
-// plainPlatform is one whose exchanges are not checked: for large imports.
-func plainPlatform(t testing.TB, cfg sandbox.Config) *platform {
-	s := sandbox.New(cfg)
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	return &platform{Server: s, url: server.URL}
-}
-
 func platformOf(ts *testscript.TestScript) *platform { return ts.Value("platform").(*platform) }
 
 func cmdHeld(ts *testscript.TestScript, neg bool, args []string) {

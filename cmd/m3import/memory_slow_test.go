@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,6 +104,14 @@ func watchPeak(pid int) <-chan int64 {
 		}
 	}()
 	return peak
+}
+
+// plainPlatform is one whose exchanges are not checked: for large imports.
+func plainPlatform(t testing.TB, cfg sandbox.Config) *platform {
+	s := sandbox.New(cfg)
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	return &platform{Server: s, url: server.URL}
 }
 
 const gigabyte = 1 << 30

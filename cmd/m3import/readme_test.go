@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"github.com/m3import/m3import/sandbox"
 )
 
@@ -72,7 +74,7 @@ func TestDocsNameWhatExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := map[string]bool{"--help": true, "--json": true}
-	for _, c := range append(root.Commands(), root) {
+	for _, c := range commands(root) {
 		for _, fl := range strings.Fields(c.Flags().FlagUsages() + root.PersistentFlags().FlagUsages()) {
 			known[strings.TrimRight(fl, ",")] = true
 		}
@@ -103,12 +105,20 @@ func TestDocsNameWhatExists(t *testing.T) {
 // Each command's help has a worked example.
 func TestHelpHasExamples(t *testing.T) {
 	a := &app{}
-	for _, c := range a.rootCommand().Commands() {
-		if c.Name() == "help" || c.Name() == "completion" {
-			continue
-		}
-		if !strings.Contains(c.Example, "m3import "+c.Name()) || c.Long == "" {
-			t.Errorf("m3import %s --help lacks a text or an example", c.Name())
+	for _, c := range commands(a.rootCommand()) {
+		if !strings.Contains(c.Example, c.CommandPath()) || c.Long == "" {
+			t.Errorf("%s --help lacks a text or an example", c.CommandPath())
 		}
 	}
+}
+
+// commands are root and all below it but cobra's own.
+func commands(root *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{root}
+	for _, c := range root.Commands() {
+		if c.Name() != "help" && c.Name() != "completion" {
+			all = append(all, commands(c)...)
+		}
+	}
+	return all
 }

@@ -45,7 +45,6 @@ var banned = map[string]string{
 	"github.com/xitongsys/parquet-go/reader":         "ends the process on a damaged file",
 	"github.com/xitongsys/parquet-go/writer":         "writes samples and fixtures only",
 	"github.com/getkin/kin-openapi/openapi3filter":   "checks exchanges in tests only",
-	"testing":                                        "is for tests",
 }
 
 type pkg struct {
