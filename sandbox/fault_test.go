@@ -1,13 +1,16 @@
 package sandbox_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/m3import/m3import/sandbox"
@@ -105,4 +108,262 @@ func TestFaultPages(t *testing.T) {
 	if a := p.send(p.request("DELETE", "/_sandbox/faults", "")); a.status != http.StatusNoContent || len(p.Faults()) != 0 {
 		t.Errorf("got %d %s", a.status, a.body)
 	}
+}
+
+func TestHang(t *testing.T) {
+	for _, at := range []sandbox.Point{sandbox.Arrival, sandbox.Read, sandbox.Committed} {
+		p := start(t, sandbox.Config{Faults: []sandbox.Fault{submission(sandbox.Fault{Name: "h", At: at, Hang: true})}})
+		ctx, leave := context.WithCancel(t.Context())
+		r := p.request("POST", orgPath+"/measurements", envelope(plainUsage)).WithContext(ctx)
+		done := make(chan error, 1)
+		go func() {
+			_, err := http.DefaultClient.Do(r)
+			done <- err
+		}()
+		for p.Faults()[0].Struck == 0 {
+			runtime.Gosched()
+		}
+		select {
+		case err := <-done:
+			t.Errorf("%s: got %v, want nothing while the client stays", at, err)
+		default:
+		}
+		if at == sandbox.Read {
+			p.RemoveFaults("h") // lets it go, with a broken connection
+		} else {
+			leave()
+		}
+		if err := <-done; err == nil {
+			t.Errorf("%s: got an answer", at)
+		}
+		want := int64(0)
+		if at == sandbox.Committed {
+			want = 1
+		}
+		if got := p.Totals().Measurements; got != want {
+			t.Errorf("%s: holds %d measurements, want %d", at, got, want)
+		}
+		leave()
+	}
+}
+
+// TestDelay lets time pass in a bubble: none of ours.
+func TestDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sandbox.New(sandbox.Config{ClockRate: 1000, Faults: []sandbox.Fault{
+			submission(sandbox.Fault{Delay: 2 * time.Second}),
+			submission(sandbox.Fault{Delay: 3 * time.Second, At: sandbox.Committed}),
+			submission(sandbox.Fault{Drip: &sandbox.Drip{Bytes: 5, Every: time.Second}}),
+		}})
+		token, began := tokenOf(t, s)(), time.Now()
+		if w := direct(s, token, []byte(envelope(plainUsage))); w.Body.String() != `{"result":"accepted"}` {
+			t.Errorf("got %d %s", w.Code, w.Body)
+		}
+		// The answer's 21 bytes are 5 pieces, with 4 seconds between them.
+		if took := time.Since(began); took != 9*time.Second {
+			t.Errorf("took %v of the client's time, want 9s whatever the sandbox's clock does", took)
+		}
+	})
+}
+
+// strikes submits n times and says which requests a rule chose.
+func strikes(t *testing.T, s *sandbox.Server, n int) string {
+	t.Helper()
+	token, seen := tokenOf(t, s)(), []byte{}
+	for range n {
+		code := direct(s, token, []byte(envelope(plainUsage))).Code
+		seen = append(seen, map[int]byte{200: '.', 503: 'x'}[code])
+	}
+	return string(seen)
+}
+
+func TestWhen(t *testing.T) {
+	tests := []struct {
+		when sandbox.When
+		want string
+	}{
+		{sandbox.When{}, "xxxxxxxxxx"},
+		{sandbox.When{From: 3}, "..xxxxxxxx"},
+		{sandbox.When{To: 2}, "xx........"},
+		{sandbox.When{From: 3, To: 4}, "..xx......"},
+		{sandbox.When{Every: 3}, "x..x..x..x"},
+		{sandbox.When{From: 2, Every: 4, To: 9}, ".x...x...."},
+		{sandbox.When{Times: 2}, "xx........"},
+		{sandbox.When{From: 2, Every: 3, Times: 2}, ".x..x....."},
+		{sandbox.When{Contains: []string{"nothing like it"}}, ".........."},
+		{sandbox.When{Contains: []string{"no", `"METER"`}, Every: 2}, "x.x.x.x.x."},
+		{sandbox.When{Match: &sandbox.Match{Account: "a", Meter: "m", UID: "u", Text: `"x":1`}, From: 9}, "........xx"},
+		{sandbox.When{Match: &sandbox.Match{Account: "a", Meter: "n"}}, ".........."},
+		{sandbox.When{Match: &sandbox.Match{Account: "a"}, Contains: []string{"no"}}, ".........."},
+		{sandbox.When{Probability: 1}, "xxxxxxxxxx"},
+	}
+	for _, tt := range tests {
+		s := sandbox.New(sandbox.Config{Faults: []sandbox.Fault{submission(sandbox.Fault{When: tt.when, Status: 503})}})
+		if got := strikes(t, s, 10); got != tt.want {
+			t.Errorf("%+v: got %s, want %s", tt.when, got, tt.want)
+		}
+		s.Reset()
+		if got := strikes(t, s, 10); got != tt.want {
+			t.Errorf("%+v: after a reset got %s, want %s", tt.when, got, tt.want)
+		}
+	}
+}
+
+func TestChance(t *testing.T) {
+	with := func(seed uint64, more ...sandbox.Fault) *sandbox.Server {
+		rule := submission(sandbox.Fault{Name: "chance", When: sandbox.When{Probability: 0.3}, Status: 503})
+		return sandbox.New(sandbox.Config{Seed: seed, Faults: append(more, rule)})
+	}
+	const n = 1000
+	one := strikes(t, with(1), n)
+	if again := strikes(t, with(1), n); again != one {
+		t.Error("the same seed chooses other requests")
+	}
+	other := submission(sandbox.Fault{Name: "other", When: sandbox.When{Probability: 0.5}, Headers: map[string]string{"X": "y"}})
+	if beside := strikes(t, with(1, other), n); beside != one {
+		t.Error("another rule changes what this one chooses")
+	}
+	if two := strikes(t, with(2), n); two == one {
+		t.Error("another seed chooses the same requests")
+	}
+	// The standard deviation is 14.5.
+	if hits := strings.Count(one, "x"); hits < 300-60 || hits > 300+60 {
+		t.Errorf("%d of %d requests at a chance of 0.3", hits, n)
+	}
+}
+
+func TestGarbageBySeed(t *testing.T) {
+	answers := map[string]bool{}
+	for _, seed := range []uint64{1, 1, 2} {
+		s := sandbox.New(sandbox.Config{Seed: seed, Faults: []sandbox.Fault{{Garbage: 100}}})
+		w := direct(s, "", nil)
+		if w.Code != 200 || w.Body.Len() != 100 {
+			t.Fatalf("got %d and %d bytes", w.Code, w.Body.Len())
+		}
+		answers[w.Body.String()] = true
+	}
+	if len(answers) != 2 {
+		t.Errorf("got %d different answers of seeds 1, 1 and 2", len(answers))
+	}
+}
+
+func TestWindowsOfTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sandbox.New(sandbox.Config{ClockRate: 60, Faults: []sandbox.Fault{
+			submission(sandbox.Fault{Name: "outage", When: sandbox.When{After: 10 * time.Minute, For: time.Hour}, Status: 503}),
+		}})
+		token := tokenOf(t, s)()
+		each := func(want int) {
+			t.Helper()
+			if got := direct(s, token, []byte(envelope(plainUsage))).Code; got != want {
+				t.Errorf("after %v: got %d, want %d", s.Now().Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)), got, want)
+			}
+		}
+		each(200)
+		time.Sleep(9999 * time.Millisecond) // an hour of the outage is a minute here
+		each(200)
+		time.Sleep(time.Millisecond)
+		each(503)
+		time.Sleep(59 * time.Second)
+		each(503)
+		time.Sleep(time.Second)
+		each(200)
+
+		// Added now, it counts from now; or else from the start, long ago.
+		added := submission(sandbox.Fault{Name: "added", When: sandbox.When{For: time.Minute}, Status: 503})
+		added.When.SinceStart = true
+		if err := s.AddFaults(added); err != nil {
+			t.Fatal(err)
+		}
+		each(200)
+		added.Name, added.When.SinceStart = "again", false
+		if err := s.AddFaults(added); err != nil {
+			t.Fatal(err)
+		}
+		each(503)
+		s.Advance(time.Minute)
+		each(200)
+	})
+}
+
+func TestFirewall(t *testing.T) {
+	p := start(t, sandbox.Config{Faults: []sandbox.Fault{sandbox.Firewall(8 << 10)}})
+	// body has text end at byte end.
+	body := func(text string, end int) string {
+		const head = `{"measurements":[{"meter":"m","account":"a","ts":"2024-05-01T00:00:00Z","other":{"x":"`
+		return head + strings.Repeat("-", end-len(head)-len(text)) + text + `"}}]}`
+	}
+	for _, text := range sandbox.FirewallTexts() {
+		for _, text := range []string{text, strings.ToUpper(text), strings.ToLower(text)} {
+			if a := p.submit(body(text, 8<<10)); a.status != 403 || a.body != `{"message":"Forbidden"}` {
+				t.Errorf("%s: got %d %s", text, a.status, a.body)
+			}
+			if a := p.submit(body(text, 8<<10+1)); a.status != 200 {
+				t.Errorf("%s past what is inspected: got %d %s", text, a.status, a.body)
+			}
+		}
+	}
+	if a := p.submit(body(`\u003cscript>`, 100)); a.status != 200 {
+		t.Errorf("escaped: got %d %s", a.status, a.body)
+	}
+	if a := p.send(p.request("POST", orgPath+"/accounts", `{"name":"<script>","code":"x","emailAddress":"a@b.example"}`)); a.status != 200 {
+		t.Errorf("another operation: got %d %s", a.status, a.body)
+	}
+}
+
+func TestRefusedMeasurement(t *testing.T) {
+	p := start(t, sandbox.Config{Faults: []sandbox.Fault{{
+		When:   sandbox.When{Match: &sandbox.Match{Account: "closed"}},
+		Status: 400, Message: `measurements[{item}] ("{uid}"): the account is closed`,
+	}}})
+	bad := envelope(usage("1", "a", "1"), usage("2", "b", "1"), usage("3", "closed", "1"))
+	if a := p.submit(bad); a.status != 400 || a.body != `{"message":"measurements[2] (\"3\"): the account is closed"}` {
+		t.Errorf("got %d %s", a.status, a.body)
+	}
+	if n := p.Totals().Submitted; n != 0 {
+		t.Errorf("%d of the request were taken", n)
+	}
+	p.mustSubmit(usage("1", "a", "1"), usage("2", "closely", "1"))
+	// What the platform itself refuses does not come as far.
+	r := p.request("POST", orgPath+"/measurements", bad)
+	r.Header.Set("Authorization", "Bearer other")
+	if a := p.send(r); a.status != 403 {
+		t.Errorf("got %d %s", a.status, a.body)
+	}
+	if got := p.Faults()[0]; got.Counted != 1 || got.Struck != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestTokensThatEnd(t *testing.T) {
+	p := start(t, sandbox.Config{})
+	if err := p.AddFaults(
+		sandbox.Fault{Name: "early", On: []string{"GenerateToken"}, When: sandbox.When{Times: 1}, TokenLife: time.Minute},
+		submission(sandbox.Fault{Name: "revoked", When: sandbox.When{From: 3, To: 3}, Revoke: true}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	r := p.request("POST", "/oauth/token", `{"grant_type":"client_credentials"}`)
+	r.SetBasicAuth(p.key, p.secret)
+	var token struct {
+		AccessToken string `json:"access_token"`
+		ExpiresIn   int    `json:"expires_in"`
+	}
+	p.decode(p.send(r), &token)
+	if token.ExpiresIn != 18000 {
+		t.Errorf("the answer says %d seconds, want 18000", token.ExpiresIn)
+	}
+	good := p.token
+	p.token = token.AccessToken
+	p.mustSubmit(plainUsage)
+	p.Advance(time.Minute)
+	if a := p.submit(envelope(plainUsage)); a.status != 403 || !strings.Contains(a.body, "expired") {
+		t.Errorf("after a minute: got %d %s", a.status, a.body)
+	}
+	p.token = good
+	if a := p.submit(envelope(plainUsage)); a.status != 403 || !strings.Contains(a.body, "unknown bearer token") {
+		t.Errorf("revoked: got %d %s", a.status, a.body)
+	}
+	p.token = p.newToken()
+	p.mustSubmit(plainUsage)
 }
