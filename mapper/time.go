@@ -111,12 +111,12 @@ func (p *timeParser) setFormat(s TimeSpec) (err error) {
 			return fmt.Errorf("timezone %s with format %s: a count from an epoch has no zone; leave timezone out", quoted(s.Timezone), s.Format)
 		}
 	case !strings.Contains(s.Format, "%"):
-		return fmt.Errorf("format %s: %s", quoted(s.Format), insteadOf(s.Format))
+		return fmt.Errorf("format %s: %s", quoted(shown([]byte(s.Format))), insteadOf(s.Format))
 	default:
 		p.format = formatLayout
 		var zoned bool
 		if p.layout, zoned, err = compileLayout(s.Format); err != nil {
-			return fmt.Errorf("format %s: %w", quoted(s.Format), err)
+			return fmt.Errorf("format %s: %w", quoted(shown([]byte(s.Format))), err)
 		}
 		if !zoned && p.zone == nil {
 			return fmt.Errorf("format %s has no zone: write %%z where the text has an offset or a Z, or say timezone: UTC or the zone of the source", quoted(s.Format))

@@ -81,9 +81,16 @@ var refusedVerbs = map[string]string{
 	"t": "write the tab itself",
 }
 
+// maxFormat is far more than anyone writes, and bounds the cost of a mapping
+// that is nonsense.
+const maxFormat = 1000
+
 // compileLayout reads a strftime text. zoned says that it asks for a zone, or
 // that it needs none.
 func compileLayout(format string) (steps []step, zoned bool, err error) {
+	if len(format) > maxFormat {
+		return nil, false, fmt.Errorf("it has %d bytes, and a format has at most %d", len(format), maxFormat)
+	}
 	for rest := format; rest != ""; {
 		i := strings.IndexByte(rest, '%')
 		if i != 0 {

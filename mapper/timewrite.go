@@ -87,20 +87,26 @@ func appendClock(dst []byte, sec int64) []byte {
 	days := floorDiv(sec, 86_400)
 	second := int(sec - days*86_400)
 	year, month, day := dateOf(days)
-	dst = append(appendDigits(dst, year, 4), '-')
-	dst = append(appendDigits(dst, month, 2), '-')
-	dst = append(appendDigits(dst, day, 2), 'T')
-	dst = append(appendDigits(dst, second/3600, 2), ':')
-	dst = append(appendDigits(dst, second/60%60, 2), ':')
-	return appendDigits(dst, second%60, 2)
+	return append(dst,
+		tens(year/100), ones(year/100), tens(year), ones(year), '-',
+		tens(month), ones(month), '-',
+		tens(day), ones(day), 'T',
+		tens(second/3600), ones(second/3600), ':',
+		tens(second/60%60), ones(second/60), ':',
+		tens(second%60), ones(second))
 }
 
-// appendDigits writes the last width digits of n.
+func tens(n int) byte { return byte('0' + uint(n)/10%10) }
+func ones(n int) byte { return byte('0' + uint(n)%10) }
+
+// appendDigits writes the last width digits of n, at most 9.
 func appendDigits(dst []byte, n, width int) []byte {
-	for i := width - 1; i >= 0; i-- {
-		dst = append(dst, byte('0'+n/pow10[i]%10))
+	var digits [9]byte
+	for i := range digits {
+		digits[8-i] = ones(n)
+		n /= 10
 	}
-	return dst
+	return append(dst, digits[9-width:]...)
 }
 
 // instantText is an instant for a message.

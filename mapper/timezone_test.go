@@ -242,6 +242,9 @@ func TestTimesRoundTrip(t *testing.T) {
 		if form.unit == time.Minute { // of the local clock
 			want = at.Add(-time.Duration(at.Nanosecond()) - time.Duration(at.Second())*time.Second)
 		}
+		if z.offset(want.Unix()) != z.offset(sec) {
+			return // the clocks changed within the minute, and the text says neither
+		}
 		text := textValue(at.Format(form.layout))
 		spec := TimeSpec{Format: form.format, Timezone: z.name, Precision: "ns", Overlap: "earlier"}
 		if !form.zoned && len(z.meant(want.Unix()+z.offset(sec))) > 1 {

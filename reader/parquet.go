@@ -319,7 +319,7 @@ func (p *parquetReader) locate(err error) error {
 	if errors.As(err, new(soundFile)) {
 		damage = ""
 	}
-	return fmt.Errorf("%s: row group %d, at row %d or after it: %w%s", p.name, max(0, p.group-1), p.row+1, err, damage)
+	return fmt.Errorf("%s: row group %d, from row %d on: %w%s", p.name, max(0, p.group-1), p.row+1, err, damage)
 }
 
 // soundFile is an error that says nothing against the file.

@@ -182,7 +182,7 @@ func TestParquetPrefixOfRows(t *testing.T) {
 	pages[2].crc = &wrong
 	b := craftFile(craftLeaf{name: "v", typ: 1, converted: -1, pages: pages}, 5)
 	rows, err := readV(t, b)
-	if fmt.Sprint(rows) != "[[n:1] [n:2] [n:3]]" || err == nil || !strings.Contains(err.Error(), `dir/test.parquet: row group 0, at row 4 or after it: column "v": page whose checksum`) {
+	if fmt.Sprint(rows) != "[[n:1] [n:2] [n:3]]" || err == nil || !strings.Contains(err.Error(), `dir/test.parquet: row group 0, from row 4 on: column "v": page whose checksum`) {
 		t.Errorf("%v, %v", rows, err)
 	}
 	r, err := openParquetBytes(b, Options{Columns: wantColumns("v")})

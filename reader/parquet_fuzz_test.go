@@ -2,6 +2,7 @@ package reader
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v17/parquet"
 	"github.com/apache/arrow/go/v17/parquet/compress"
 	"github.com/apache/arrow/go/v17/parquet/schema"
+	"pgregory.net/rapid"
 )
 
 // fuzzFile is a small file of every physical type, half of them optional.
@@ -45,11 +47,7 @@ func fuzzFile(t testing.TB, codec compress.Compression, version parquet.DataPage
 // operation, a place and a value. Whatever comes of it must be rows or an
 // error, in bounded memory.
 func FuzzParquetMutate(f *testing.F) {
-	c := compress.Codecs
-	files := [][]byte{
-		fuzzFile(f, c.Uncompressed, parquet.DataPageV1, true), fuzzFile(f, c.Uncompressed, parquet.DataPageV2, false),
-		fuzzFile(f, c.Snappy, parquet.DataPageV2, true), fuzzFile(f, c.Zstd, parquet.DataPageV1, false), fuzzFile(f, c.Gzip, parquet.DataPageV1, true),
-	}
+	files := fuzzFiles(f)
 	for i := range files {
 		f.Add(byte(i), []byte(nil))
 		f.Add(byte(i), []byte{0, 0, 40, 0xff})
@@ -57,24 +55,49 @@ func FuzzParquetMutate(f *testing.F) {
 		f.Add(byte(i), []byte{2, 0, 90, 7, 3, 0, 60, 1})
 		f.Add(byte(i), []byte{4, 0, 20, 0xff, 5, 0, 30, 0x80})
 	}
-	opt := Options{Columns: wantColumns("i", "l", "s", "g.d", "f", "b", "old", "r")}
 	f.Fuzz(func(t *testing.T, which byte, script []byte) {
-		b := mutate(files[int(which)%len(files)], script)
-		var rows int64
-		var err error
-		n := allocated(func() { rows, err = countRows(t, b, opt) })
-		if n > 32<<20 {
-			t.Errorf("%d bytes allocated for a file of %d", n, len(b))
-		}
-		switch {
-		case err == nil && len(script) < 4 && rows != 12:
-			t.Errorf("%d rows", rows)
-		case err != nil && !strings.HasPrefix(err.Error(), "dir/test.parquet: "):
-			t.Errorf("%v does not name the file", err)
-		case err != nil && strings.Contains(err.Error(), "decoding stopped"):
-			t.Errorf("Arrow was given a page that was not checked: %v", err)
-		}
+		checkMutation(t, files[int(which)%len(files)], script)
 	})
+}
+
+// TestParquetMutate does the same without the fuzzer, whose other process is
+// slow; -rapid.checks makes it long.
+func TestParquetMutate(t *testing.T) {
+	files := fuzzFiles(t)
+	rapid.Check(t, func(t *rapid.T) {
+		file := rapid.SampledFrom(files).Draw(t, "file")
+		checkMutation(t, file, rapid.SliceOfN(rapid.Byte(), 0, 16).Draw(t, "script"))
+	})
+}
+
+func fuzzFiles(t testing.TB) [][]byte {
+	c := compress.Codecs
+	return [][]byte{
+		fuzzFile(t, c.Uncompressed, parquet.DataPageV1, true), fuzzFile(t, c.Uncompressed, parquet.DataPageV2, false),
+		fuzzFile(t, c.Snappy, parquet.DataPageV2, true), fuzzFile(t, c.Zstd, parquet.DataPageV1, false), fuzzFile(t, c.Gzip, parquet.DataPageV1, true),
+	}
+}
+
+// failer is what a test and a rapid property have in common.
+type failer interface{ Errorf(string, ...any) }
+
+func checkMutation(t failer, file, script []byte) {
+	opt := Options{Columns: wantColumns("i", "l", "s", "g.d", "f", "b", "old", "r")}
+	b := mutate(file, script)
+	var rows int64
+	var err error
+	n := allocated(func() { rows, err = countRows(t, b, opt) })
+	if n > 32<<20 {
+		t.Errorf("%d bytes allocated for a file of %d", n, len(b))
+	}
+	switch {
+	case err == nil && len(script) < 4 && rows != 12:
+		t.Errorf("%d rows", rows)
+	case err != nil && !strings.HasPrefix(err.Error(), "dir/test.parquet: "):
+		t.Errorf("%v does not name the file", err)
+	case err != nil && strings.Contains(err.Error(), "decoding stopped"):
+		t.Errorf("Arrow was given a page that was not checked: %v", err)
+	}
 }
 
 func mutate(good, script []byte) []byte {
@@ -100,7 +123,7 @@ func mutate(good, script []byte) []byte {
 }
 
 // countRows reads a file to its end and back from its middle.
-func countRows(t *testing.T, b []byte, opt Options) (rows int64, err error) {
+func countRows(t failer, b []byte, opt Options) (rows int64, err error) {
 	r, err := openParquetBytes(b, opt)
 	if err != nil {
 		return 0, err
@@ -122,7 +145,7 @@ func countRows(t *testing.T, b []byte, opt Options) (rows int64, err error) {
 		}
 		c.Release()
 		if rows > 1<<22 {
-			t.Fatal("rows without end")
+			return rows, errors.New("rows without end")
 		}
 	}
 	if total := r.(*parquetReader).first; total[len(total)-1] != rows {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,12 +27,16 @@ func TestTokenIsRenewedOnceForAll(t *testing.T) {
 				return a
 			}
 			good := "token-0"
+			var answered atomic.Int64
 			c := f.client(t, nil)
 			c.rt = byToken{f, func(token string) answer {
 				if token == good {
 					return answer{status: 200, body: accepted.body, delay: 100 * time.Millisecond}
 				}
-				return answer{status: code, body: `{"message":"expired"}`, delay: 100 * time.Millisecond}
+				// Some find out while a new one is being fetched, some when it
+				// has long been there.
+				delay := time.Duration(answered.Add(1)%8) * 400 * time.Millisecond
+				return answer{status: code, body: `{"message":"expired"}`, delay: delay}
 			}}
 			for round := range 3 {
 				var wg sync.WaitGroup

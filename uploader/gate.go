@@ -13,6 +13,7 @@ type gate struct {
 	until   time.Time // closed: when it tries
 	room    int       // trying: requests that may be under way
 	tries   int       // trying: requests under way
+	passes  int       // trying: answers that were no 429, since room is what it is
 	strikes int       // times closed since it was last open
 	// epoch counts the closings. Workers that were under way together get
 	// their 429s together; only the first is news, and lengthens the wait.
@@ -49,7 +50,7 @@ func (g *gate) delay(now time.Time) time.Duration {
 
 func (g *gate) admit() {
 	if g.state == closed {
-		g.state, g.room, g.tries = trying, 1, 0
+		g.state, g.room, g.tries, g.passes = trying, 1, 0, 0
 	}
 	if g.state == trying {
 		g.tries++
@@ -64,6 +65,10 @@ func (g *gate) passed(now time.Time, epoch int, answered bool) {
 	if !answered {
 		return // it says nothing about the limit; the next one tries
 	}
+	if g.passes++; g.passes < g.room {
+		return
+	}
+	g.passes = 0
 	if g.room *= 2; g.room > fullRoom {
 		g.state, g.strikes = open, 0
 		g.shutTotal += now.Sub(g.shutSince)

@@ -273,6 +273,46 @@ func TestGatePatience(t *testing.T) {
 	})
 }
 
+// Fifty workers that were under way get their 429s together: that is one
+// throttling, and the next wait is that of the first. Then one request tries,
+// then two, then four, then all.
+func TestGateOpensStepByStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(nil)
+		let := make(chan permit, 50)
+		for range 50 {
+			permit, _ := p.acquire(t.Context(), time.Hour)
+			let <- permit
+		}
+		for range 50 {
+			p.throttled(<-let, 0)
+		}
+		if wait := time.Until(p.shutUntil()); wait < gateFloor || wait > gateFloor+firstBackoff {
+			t.Errorf("shut for %s after one round of 429s, want %s and at most %s", wait, gateFloor, firstBackoff)
+		}
+		for range 50 {
+			go func() {
+				if permit, err := p.acquire(t.Context(), time.Hour); err == nil {
+					let <- permit
+				}
+			}()
+		}
+		synctest.Wait()
+		for _, want := range []int{0, 1, 2, 4, 50 - 1 - 2 - 4} {
+			synctest.Wait()
+			if len(let) != want {
+				t.Fatalf("%d let through, want %d", len(let), want)
+			}
+			if want == 0 {
+				time.Sleep(gateFloor + firstBackoff)
+			}
+			for range want {
+				p.over(<-let, true)
+			}
+		}
+	})
+}
+
 // A probe without an answer says nothing: the next one tries.
 func TestGateProbeLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -42,6 +42,10 @@ const maxExponent = 1 << 50
 var pow10 = [...]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9,
 	1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19}
 
+// floatPow10 are the powers of ten that a double holds exactly.
+var floatPow10 = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
+
 // maxCoefDigits are the digits that always fit in a uint64.
 const maxCoefDigits = 19
 
@@ -233,17 +237,26 @@ func (d Decimal) SurvivesDouble() bool {
 	case d.coef < exact && d.exp == 0:
 		return true
 	}
+	d.neg = false // doubles are symmetric
 	f, err := d.double()
 	if err != nil {
 		return false
 	}
 	var buf [32]byte
 	back, ok := Parse(strconv.AppendFloat(buf[:0], f, 'e', -1, 64))
-	return ok && back.coef == d.coef && back.exp == d.exp && back.neg == d.neg
+	return ok && back == d
 }
 
 // double returns the double nearest to d, and an error when it is infinite.
 func (d Decimal) double() (float64, error) {
+	if d.big == nil && d.coef <= 1<<53 && -22 <= d.exp && d.exp <= 22 && !d.neg {
+		// Both sides are doubles, so that the one rounding of IEEE 754 is the
+		// nearest double of the exact result.
+		if d.exp < 0 {
+			return float64(d.coef) / floatPow10[-d.exp], nil
+		}
+		return float64(d.coef) * floatPow10[d.exp], nil
+	}
 	var buf [32]byte
 	text := d.appendCoef(buf[:0])
 	text = append(text, 'e')
