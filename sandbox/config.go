@@ -85,10 +85,11 @@ type Config struct {
 
 	// Now is the time on which the sandbox's clock runs. Default: time.Now.
 	Now func() time.Time `json:"-"`
-	// Middleware stands between the request counters and the platform, and
-	// sees platform requests only, not /_sandbox. It is the place to inject
-	// faults: answer instead of the platform, lose its answer by a panic with
-	// http.ErrAbortHandler, or look on. Default: nothing in between.
+	// Middleware stands between the request counters and the platform with its
+	// faults, and sees platform requests only, not /_sandbox. It is the place
+	// to look on, and for what Faults cannot say: to answer instead of the
+	// platform, or lose its answer by a panic with http.ErrAbortHandler.
+	// Default: nothing in between.
 	Middleware func(http.Handler) http.Handler `json:"-"`
 }
 

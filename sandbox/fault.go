@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -158,57 +160,91 @@ func (f *Fault) answers() bool {
 // Check returns the first thing that is wrong with the rule, as "field: what
 // to write", or nil.
 func (f *Fault) Check() error {
-	w := &f.When
 	for _, operation := range f.On {
 		if !slices.Contains(operations, operation) {
 			return fmt.Errorf("on: no operation %q; one of %s", operation, strings.Join(operations, ", "))
 		}
 	}
-	for _, wrong := range []struct {
-		is   bool
-		what string
-	}{
-		{strings.ContainsAny(f.Name, "/,\r\n"), "name: must have no slash, comma or line break"},
-		{f.At != "" && f.At != Arrival && f.At != Read && f.At != Committed, `at: must be "arrival", "read" or "committed"`},
-		{f.At == Arrival && (w.Contains != nil || w.Match != nil), `at: "arrival" is before the body is read, and when asks for its content`},
-		{f.Reset && f.Hang, "hang: excludes reset"},
-		{(f.Reset || f.Hang) && f.answers(), "status, body, message, garbage: there is no answer with reset or hang"},
-		{(f.Reset || f.Hang) && (f.Cut != nil || f.Drip != nil), "cut, drip: there is no answer with reset or hang"},
-		{f.Status != 0 && (f.Status < 200 || f.Status > 599), "status: must be from 200 to 599"},
-		{btoi(f.Body != "")+btoi(f.Message != "")+btoi(f.Garbage != 0) > 1, "body, message, garbage: only one of them"},
-		{f.Garbage < 0 || f.Garbage > maxGarbage, fmt.Sprintf("garbage: must be from 1 to %d bytes", maxGarbage)},
-		{f.RetryAfter < 0 || f.RetryAfter%time.Second != 0, "retry_after: must be whole seconds; for other forms set the header"},
-		{f.Delay < 0, "delay: must not be negative"},
-		{f.Drip != nil && (f.Drip.Bytes < 0 || f.Drip.Every < 0), "drip: must not be negative"},
-		{f.Cut != nil && *f.Cut < 0, "cut: must be a number of bytes"},
-		{f.TokenLife < 0, "token_life: must not be negative"},
-		{f.Revoke && f.At == Committed, `revoke: is done before the platform looks; "committed" is after`},
-		{f.TokenLife != 0 && w.Match != nil || f.Revoke && w.Match != nil, "match: is for requests that have passed with their token"},
-		{w.From < 0 || w.To < 0 || w.To != 0 && w.To < w.From, "when: from and to must be counts from 1, and to not before from"},
-		{w.Every < 0 || w.Times < 0, "when: every and times must be counts from 1"},
-		{!(w.Probability >= 0 && w.Probability <= 1), "when: probability must be above 0 and at most 1"},
-		{w.After < 0 || w.For < 0, "when: after and for must not be negative"},
-		{slices.Contains(w.Contains, ""), "when: contains must not have an empty text"},
-		{w.Within < 0 || w.Within > 0 && w.Contains == nil, "when: within is the number of bytes that contains reads"},
-		{w.Match != nil && *w.Match == Match{}, "when: match must have uid, meter, account or text"},
-		{!f.does(), "nothing happens: give status, reset, hang, delay, drip, cut, headers, token_life or revoke"},
-	} {
-		if wrong.is {
-			return fmt.Errorf("%s", wrong.what)
+	broken, answered := f.Reset || f.Hang, f.answers()
+	return cmp.Or(
+		wrongIf(strings.ContainsAny(f.Name, "/,\r\n"), "name: must have no slash, comma or line break"),
+		wrongIf(f.At != "" && f.At != Arrival && f.At != Read && f.At != Committed, `at: must be "arrival", "read" or "committed"`),
+		wrongIf(f.Reset && f.Hang, "hang: excludes reset"),
+		wrongIf(broken && answered, "status, body, message, garbage: there is no answer with reset or hang"),
+		wrongIf(broken && (f.Cut != nil || f.Drip != nil), "cut, drip: there is no answer with reset or hang"),
+		f.checkAnswer(),
+		wrongIf(f.Delay < 0, "delay: must not be negative"),
+		wrongIf(f.Drip != nil && (f.Drip.Bytes < 0 || f.Drip.Every < 0), "drip: must not be negative"),
+		wrongIf(f.Cut != nil && *f.Cut < 0, "cut: must be a number of bytes"),
+		wrongIf(f.TokenLife < 0, "token_life: must not be negative"),
+		wrongIf(f.Revoke && f.At == Committed, `revoke: is done before the platform looks; "committed" is after`),
+		wrongIf((f.TokenLife != 0 || f.Revoke) && f.When.Match != nil, "match: is for requests that have passed with their token"),
+		wrongIf(f.At == Arrival && f.When.stage() != byArrival, `at: "arrival" is before the body is read, and when asks for its content`),
+		f.When.check(),
+		wrongIf(!f.does(), "nothing happens: give status, reset, hang, delay, drip, cut, headers, token_life or revoke"),
+	)
+}
+
+// checkAnswer is the part of Check about the answer in the platform's place.
+func (f *Fault) checkAnswer() error {
+	bodies := 0
+	for _, has := range []bool{f.Body != "", f.Message != "", f.Garbage != 0} {
+		if has {
+			bodies++
 		}
 	}
-	return checkHeaders(f.Headers)
+	return cmp.Or(
+		wrongIf(f.Status != 0 && (f.Status < 200 || f.Status > 599), "status: must be from 200 to 599"),
+		wrongIf(bodies > 1, "body, message, garbage: only one of them"),
+		wrongIf(bodies > 0 && bodiless(f.Status), "body, message, garbage: there is none with this status"),
+		wrongIf(f.Garbage < 0 || f.Garbage > maxGarbage, fmt.Sprintf("garbage: must be from 1 to %d bytes", maxGarbage)),
+		wrongIf(f.RetryAfter < 0 || f.RetryAfter%time.Second != 0, "retry_after: must be whole seconds; for other forms set the header"),
+		checkHeaders(f.Headers),
+	)
+}
+
+func (w *When) check() error {
+	return cmp.Or(
+		wrongIf(w.From < 0 || w.To < 0 || w.To != 0 && w.To < w.From, "when: from and to must be counts from 1, and to not before from"),
+		wrongIf(w.Every < 0 || w.Times < 0, "when: every and times must be counts from 1"),
+		wrongIf(!(w.Probability >= 0 && w.Probability <= 1), "when: probability must be above 0 and at most 1"),
+		wrongIf(w.After < 0 || w.For < 0, "when: after and for must not be negative"),
+		wrongIf(slices.Contains(w.Contains, ""), "when: contains must not have an empty text"),
+		wrongIf(w.Within < 0 || w.Within > 0 && w.Contains == nil, "when: within is the number of bytes that contains reads"),
+		wrongIf(w.Match != nil && *w.Match == Match{}, "when: match must have uid, meter, account or text"),
+	)
+}
+
+func wrongIf(is bool, what string) error {
+	if !is {
+		return nil
+	}
+	return errors.New(what)
+}
+
+// checkHeaders holds names to RFC 9110 section 5.1 and values to one line.
+func checkHeaders(headers map[string]string) error {
+	for name, value := range headers {
+		odd := func(r rune) bool {
+			return r <= ' ' || r >= 0x7F || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r)
+		}
+		if name == "" || strings.ContainsFunc(name, odd) {
+			return fmt.Errorf("headers: %q is not the name of a header", name)
+		}
+		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7F }) {
+			return fmt.Errorf("headers: the value of %s must have no control characters", name)
+		}
+	}
+	return nil
+}
+
+// bodiless reports whether an answer of the status has no body.
+func bodiless(status int) bool {
+	return status == http.StatusNoContent || status == http.StatusNotModified
 }
 
 // does reports whether the rule has any effect.
 func (f *Fault) does() bool {
 	return f.answers() || f.Reset || f.Hang || f.Delay > 0 || f.Drip != nil || f.Cut != nil ||
 		f.RetryAfter > 0 || len(f.Headers) > 0 || f.TokenLife > 0 || f.Revoke
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

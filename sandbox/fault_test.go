@@ -147,6 +147,36 @@ func TestHang(t *testing.T) {
 	}
 }
 
+// TestStopWhileHanging: a server that is told to stop lets go what it holds.
+func TestStopWhileHanging(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	l, err := sandbox.Listen(ctx, ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sandbox.New(sandbox.Config{Faults: []sandbox.Fault{{Hang: true}}})
+	done := make(chan error, 2)
+	go func() { done <- s.Serve(ctx, l) }()
+	go func() {
+		_, err := http.Get("http://" + l.Addr().String() + "/")
+		if err == nil {
+			err = errors.New("an answer came")
+		} else {
+			err = nil
+		}
+		done <- err
+	}()
+	for s.Faults()[0].Struck == 0 {
+		runtime.Gosched()
+	}
+	stop()
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestDelay lets time pass in a bubble: none of ours.
 func TestDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

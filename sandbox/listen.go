@@ -23,9 +23,11 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 // Serve answers requests on l until ctx ends, then lets those under way finish
-// for 5 seconds. It closes l. The error is nil when ctx was the reason.
+// for 5 seconds, but for the ones that a fault holds. It closes l. The error is
+// nil when ctx was the reason.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return ctx }}
 	stopped := make(chan error, 1)
 	defer context.AfterFunc(ctx, func() {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)

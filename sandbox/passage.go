@@ -54,6 +54,7 @@ type passage struct {
 	hits      []*rule // those that have chosen it
 	body      []byte  // the request's, as far as a body may be long
 	answer    stored
+	answered  bool   // by a rule or a limit, before the platform did anything
 	item      int    // the measurement that matched last
 	uid       string // of it
 }
@@ -87,18 +88,20 @@ func (w *When) stage() stage {
 
 // run takes the request past each point.
 func (p *passage) run(next http.Handler) {
-	hits := p.choose(byArrival, func(*When) bool { return true })
-	answered := p.strike(Arrival, hits)
+	p.choose(byArrival, func(*When) bool { return true })
+	p.answered = p.strike(Arrival, p.hits)
 	p.readBody() // all of it, as a server must that wants its answer heard
-	if !answered && p.operation == submitting {
-		answered = !p.server.admitAddress(&p.answer, p.r)
+	if !p.answered && p.operation == submitting {
+		p.answered = !p.server.admitAddress(&p.answer, p.r)
 	}
-	if !answered {
-		hits = append(hits, p.choose(byBody, func(w *When) bool { return w.tripped(p.body) })...)
-		answered = p.strike(Read, hits)
+	if !p.answered {
+		p.choose(byBody, func(w *When) bool { return w.tripped(p.body) })
+		p.answered = p.strike(Read, p.hits)
 	}
-	if !answered {
+	if !p.answered {
 		next.ServeHTTP(&p.answer, p.r)
+	}
+	if !p.answered { // by a rule about measurements
 		p.strike(Committed, p.hits)
 	}
 	p.finish()
@@ -107,7 +110,7 @@ func (p *passage) run(next http.Handler) {
 // measured is called between the checks of a submission and its commit. It
 // reports whether a rule has answered instead.
 func (p *passage) measured(b *batch) bool {
-	return p.strike(Read, p.choose(byMeaning, func(w *When) bool {
+	p.answered = p.strike(Read, p.choose(byMeaning, func(w *When) bool {
 		i := w.Match.find(b.items)
 		if i < 0 || w.Contains != nil && !w.tripped(p.body) {
 			return false
@@ -115,6 +118,7 @@ func (p *passage) measured(b *batch) bool {
 		p.item, p.uid = i, string(b.items[i].uid)
 		return true
 	}))
+	return p.answered
 }
 
 // choose asks the rules of a stage of which holds is true, and returns the
@@ -225,7 +229,7 @@ func (p *passage) answerAs(f *rule) {
 		if !strings.HasPrefix(strings.TrimSpace(f.Body), "{") {
 			media = http.DetectContentType([]byte(f.Body))
 		}
-	case f.Status != http.StatusNoContent && f.Status != http.StatusNotModified:
+	case !bodiless(f.Status):
 		text := or(f.Message, http.StatusText(f.Status))
 		if f.When.Match != nil {
 			text = strings.NewReplacer("{item}", strconv.Itoa(p.item), "{uid}", p.uid).Replace(text)
@@ -267,7 +271,9 @@ func (p *passage) finish() {
 	if names != nil {
 		header.Set(FaultHeader, strings.Join(names, ", "))
 	}
-	header.Set("Content-Length", strconv.Itoa(len(body)))
+	if !bodiless(p.answer.status) {
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	p.w.WriteHeader(or(p.answer.status, http.StatusOK))
 	if cut >= 0 {
 		body = body[:cut]
@@ -281,15 +287,17 @@ func (p *passage) finish() {
 
 // send writes body in pieces.
 func (p *passage) send(body []byte, piece int, drip *rule) {
-	for len(body) > 0 && p.r.Context().Err() == nil {
+	for len(body) > 0 {
 		n := min(piece, len(body))
 		if _, err := p.w.Write(body[:n]); err != nil {
 			return // nobody is listening any more
 		}
-		body = body[n:]
-		if drip != nil && len(body) > 0 {
-			http.NewResponseController(p.w).Flush()
-			p.pause(drip, drip.Drip.Every)
+		if body = body[n:]; drip == nil || len(body) == 0 {
+			continue
+		}
+		http.NewResponseController(p.w).Flush()
+		if p.pause(drip, drip.Drip.Every); p.r.Context().Err() != nil {
+			return
 		}
 	}
 }

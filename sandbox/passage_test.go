@@ -33,6 +33,8 @@ func TestCombinations(t *testing.T) {
 		{"an earlier point first", []sandbox.Fault{{At: sandbox.Committed, Status: 500}, {At: sandbox.Arrival, Status: 501, Body: "A"}}, none, "\r\n\r\nA"},
 		{"answer, then a reset", []sandbox.Fault{{Status: 500, At: sandbox.Committed}, {At: sandbox.Committed, Reset: true}}, held, `{"message":"Internal Server Error"}`},
 		{"reset, then answer", []sandbox.Fault{{At: sandbox.Committed, Reset: true}, {Status: 500, At: sandbox.Committed}}, held, ""},
+		{"a measurement's answer, then a reset", []sandbox.Fault{{At: sandbox.Committed, Reset: true}, {Status: 400, Body: "no", When: sandbox.When{Match: &sandbox.Match{UID: "u"}}}}, none, "\r\n\r\nno"},
+		{"a measurement's reset", []sandbox.Fault{{At: sandbox.Committed, Reset: true, When: sandbox.When{Match: &sandbox.Match{UID: "u"}}}}, held, ""},
 		{"headers of all", []sandbox.Fault{{Headers: map[string]string{"A": "1"}}, {Headers: map[string]string{"B": "2"}, Status: 500, Body: "A: 1"}}, none, "A: 1"},
 	}
 	for _, tt := range tests {

@@ -157,6 +157,7 @@ func TestRulesThatAreWrong(t *testing.T) {
 		{f{Status: 600}, "status:"},
 		{f{Body: "x", Message: "y"}, "only one"},
 		{f{Garbage: -1}, "garbage:"},
+		{f{Status: 204, Body: "x"}, "there is none with this status"},
 		{f{RetryAfter: time.Millisecond}, "retry_after:"},
 		{f{Delay: -1}, "delay:"},
 		{f{Drip: &sandbox.Drip{Bytes: -1}}, "drip:"},
