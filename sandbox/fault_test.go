@@ -120,7 +120,11 @@ func TestHang(t *testing.T) {
 			_, err := http.DefaultClient.Do(r)
 			done <- err
 		}()
-		for p.Faults()[0].Struck == 0 {
+		want := int64(0)
+		if at == sandbox.Committed {
+			want = 1
+		}
+		for p.Faults()[0].Struck == 0 || p.Totals().Measurements < want {
 			runtime.Gosched()
 		}
 		select {
@@ -135,10 +139,6 @@ func TestHang(t *testing.T) {
 		}
 		if err := <-done; err == nil {
 			t.Errorf("%s: got an answer", at)
-		}
-		want := int64(0)
-		if at == sandbox.Committed {
-			want = 1
 		}
 		if got := p.Totals().Measurements; got != want {
 			t.Errorf("%s: holds %d measurements, want %d", at, got, want)
@@ -354,13 +354,19 @@ func TestRefusedMeasurement(t *testing.T) {
 		t.Errorf("%d of the request were taken", n)
 	}
 	p.mustSubmit(usage("1", "a", "1"), usage("2", "closely", "1"))
+	if err := p.AddFaults(sandbox.Fault{When: sandbox.When{Match: &sandbox.Match{Account: "a"}}, Status: 400, Message: "{item}"}); err != nil {
+		t.Fatal(err)
+	}
+	if a := p.submit(bad); !strings.Contains(a.body, "measurements[2]") {
+		t.Errorf("the second rule has a say in the words of the first: %s", a.body)
+	}
 	// What the platform itself refuses does not come as far.
 	r := p.request("POST", orgPath+"/measurements", bad)
 	r.Header.Set("Authorization", "Bearer other")
 	if a := p.send(r); a.status != 403 {
 		t.Errorf("got %d %s", a.status, a.body)
 	}
-	if got := p.Faults()[0]; got.Counted != 1 || got.Struck != 1 {
+	if got := p.Faults()[0]; got.Counted != 2 || got.Struck != 2 {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -35,6 +35,8 @@ type FaultState struct {
 // has it, and an earlier Point comes before a later one, which may not be
 // reached; headers are all set; the answer, whoever gave it, comes as slowly
 // as the first drip says and is cut at the earliest cut.
+// Rules with When.Match are asked after those with When.Contains, and both
+// after all others.
 func (s *Server) AddFaults(rules ...Fault) error {
 	return s.faults.add(s.clock.now(), rules)
 }

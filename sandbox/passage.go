@@ -4,15 +4,10 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json"
 )
 
 // FaultHeader is the header of an answer that rules had a hand in, with their
@@ -51,12 +46,17 @@ type passage struct {
 	r         *http.Request
 	now       time.Time // of its arrival
 	rules     []*rule
-	hits      []*rule // those that have chosen it
-	body      []byte  // the request's, as far as a body may be long
+	hits      []hit  // of the rules, those that have chosen it
+	body      []byte // the request's, as far as a body may be long
 	answer    stored
-	answered  bool   // by a rule or a limit, before the platform did anything
-	item      int    // the measurement that matched last
-	uid       string // of it
+	answered  bool // by a rule or a limit, before the platform did anything
+}
+
+// hit is a rule that has chosen a request.
+type hit struct {
+	*rule
+	item int    // the first measurement that matches, when it looks at them
+	uid  string // of that
 }
 
 type passageKey struct{}
@@ -88,14 +88,14 @@ func (w *When) stage() stage {
 
 // run takes the request past each point.
 func (p *passage) run(next http.Handler) {
-	p.choose(byArrival, func(*When) bool { return true })
+	p.choose(byArrival, func(*hit) bool { return true })
 	p.answered = p.strike(Arrival, p.hits)
 	p.readBody() // all of it, as a server must that wants its answer heard
 	if !p.answered && p.operation == submitting {
 		p.answered = !p.server.admitAddress(&p.answer, p.r)
 	}
 	if !p.answered {
-		p.choose(byBody, func(w *When) bool { return w.tripped(p.body) })
+		p.choose(byBody, func(h *hit) bool { return h.When.tripped(p.body) })
 		p.answered = p.strike(Read, p.hits)
 	}
 	if !p.answered {
@@ -110,12 +110,12 @@ func (p *passage) run(next http.Handler) {
 // measured is called between the checks of a submission and its commit. It
 // reports whether a rule has answered instead.
 func (p *passage) measured(b *batch) bool {
-	p.answered = p.strike(Read, p.choose(byMeaning, func(w *When) bool {
-		i := w.Match.find(b.items)
-		if i < 0 || w.Contains != nil && !w.tripped(p.body) {
+	p.answered = p.strike(Read, p.choose(byMeaning, func(h *hit) bool {
+		h.item = h.When.Match.find(b.items)
+		if h.item < 0 || h.When.Contains != nil && !h.When.tripped(p.body) {
 			return false
 		}
-		p.item, p.uid = i, string(b.items[i].uid)
+		h.uid = string(b.items[h.item].uid)
 		return true
 	}))
 	return p.answered
@@ -123,11 +123,12 @@ func (p *passage) measured(b *batch) bool {
 
 // choose asks the rules of a stage of which holds is true, and returns the
 // ones that chose the request.
-func (p *passage) choose(at stage, holds func(*When) bool) []*rule {
+func (p *passage) choose(at stage, holds func(*hit) bool) []hit {
 	before := len(p.hits)
 	for _, f := range p.rules {
-		if f.When.stage() == at && holds(&f.When) && f.count(p.now) {
-			p.hits = append(p.hits, f)
+		h := hit{rule: f}
+		if f.When.stage() == at && holds(&h) && f.count(p.now) {
+			p.hits = append(p.hits, h)
 		}
 	}
 	return slices.Clip(p.hits[before:])
@@ -135,10 +136,10 @@ func (p *passage) choose(at stage, holds func(*When) bool) []*rule {
 
 // strike does what rules do at a point. It reports whether one of them
 // answered; it does not return when one of them ends the request.
-func (p *passage) strike(at Point, hits []*rule) bool {
-	hits = slices.DeleteFunc(slices.Clone(hits), func(f *rule) bool { return or(f.At, Read) != at })
+func (p *passage) strike(at Point, hits []hit) bool {
+	hits = slices.DeleteFunc(slices.Clone(hits), func(f hit) bool { return or(f.At, Read) != at })
 	for _, f := range hits {
-		p.pause(f, f.Delay)
+		p.pause(f.rule, f.Delay)
 		if f.Revoke {
 			p.server.tokens.revoke()
 		}
@@ -215,117 +216,6 @@ func (p *passage) readBody() {
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
-
-// answerAs stores the answer of a rule, in the place of any before it.
-func (p *passage) answerAs(f *rule) {
-	p.answer = stored{status: or(f.Status, http.StatusOK)}
-	media := "application/json"
-	switch {
-	case f.Garbage > 0:
-		p.answer.body.Write(f.garbage(f.Garbage))
-		media = "application/octet-stream"
-	case f.Body != "":
-		p.answer.body.WriteString(f.Body)
-		if !strings.HasPrefix(strings.TrimSpace(f.Body), "{") {
-			media = http.DetectContentType([]byte(f.Body))
-		}
-	case !bodiless(f.Status):
-		text := or(f.Message, http.StatusText(f.Status))
-		if f.When.Match != nil {
-			text = strings.NewReplacer("{item}", strconv.Itoa(p.item), "{uid}", p.uid).Replace(text)
-		}
-		body, err := json.Marshal(errorBody{text})
-		if err != nil {
-			body = []byte("{}") // a message that is not UTF-8
-		}
-		p.answer.body.Write(body)
-	}
-	p.answer.Header().Set("Content-Type", media)
-	if f.RetryAfter > 0 {
-		p.answer.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter/time.Second)))
-	}
-}
-
-// finish sends the answer, as well as the rules let it.
-func (p *passage) finish() {
-	body, header := p.answer.body.Bytes(), p.w.Header()
-	maps.Copy(header, p.answer.header)
-	piece, cut := len(body), -1
-	var names []string
-	var drip *rule
-	for _, f := range p.hits {
-		names = append(names, f.Name)
-		for name, value := range f.Headers {
-			header.Set(name, value)
-		}
-		if f.RetryAfter > 0 && !f.answers() {
-			header.Set("Retry-After", strconv.Itoa(int(f.RetryAfter/time.Second)))
-		}
-		if f.Drip != nil && drip == nil {
-			drip, piece = f, max(f.Drip.Bytes, 1)
-		}
-		if f.Cut != nil && (cut < 0 || *f.Cut < cut) {
-			cut = min(*f.Cut, max(len(body)-1, 0))
-		}
-	}
-	if names != nil {
-		header.Set(FaultHeader, strings.Join(names, ", "))
-	}
-	if !bodiless(p.answer.status) {
-		header.Set("Content-Length", strconv.Itoa(len(body)))
-	}
-	p.w.WriteHeader(or(p.answer.status, http.StatusOK))
-	if cut >= 0 {
-		body = body[:cut]
-	}
-	p.send(body, piece, drip)
-	if cut >= 0 {
-		http.NewResponseController(p.w).Flush()
-		panic(http.ErrAbortHandler)
-	}
-}
-
-// send writes body in pieces.
-func (p *passage) send(body []byte, piece int, drip *rule) {
-	for len(body) > 0 {
-		n := min(piece, len(body))
-		if _, err := p.w.Write(body[:n]); err != nil {
-			return // nobody is listening any more
-		}
-		if body = body[n:]; drip == nil || len(body) == 0 {
-			continue
-		}
-		http.NewResponseController(p.w).Flush()
-		if p.pause(drip, drip.Drip.Every); p.r.Context().Err() != nil {
-			return
-		}
-	}
-}
-
-// stored is an answer that is held back.
-type stored struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (a *stored) Header() http.Header {
-	if a.header == nil {
-		a.header = make(http.Header)
-	}
-	return a.header
-}
-
-func (a *stored) WriteHeader(status int) {
-	if a.status == 0 && status >= http.StatusOK {
-		a.status = status
-	}
-}
-
-func (a *stored) Write(p []byte) (int, error) {
-	a.WriteHeader(http.StatusOK)
-	return a.body.Write(p)
-}
 
 // tokenLife is how long a token bought now is good for.
 func (p *passage) tokenLife(life time.Duration) time.Duration {
