@@ -271,7 +271,7 @@ func given(what ...bool) int {
 
 // identity compiles a uid rule.
 func (c *compiler) identity(from *UID, name string, several bool) identity {
-	id := identity{rule: from.Rule, prefix: uidPrefix(from.Rule, name), source: -1, offset: -1}
+	id := identity{rule: from.Rule, space: uidSpace(from.Rule, name), source: -1, offset: -1}
 	switch from.Rule {
 	case RuleColumn:
 		if len(from.Columns) != 1 {

@@ -35,36 +35,43 @@ type identity struct {
 	rule   string
 	parts  []text // the columns of the rules column and key
 	direct bool   // the rule column without hash: the id is the uid
-	// prefix is what every derived uid of this measurement hashes first: the
-	// name space, the algorithm and the name of the measurement.
-	prefix []byte
+	// space is what every derived uid of this measurement hashes first: the name
+	// space of its rule and its name.
+	space []byte
 	// source and offset are the indexes of rejectSource and rejectOffset.
 	source, offset int
 }
 
-// uidPrefix is the name space, followed by the canonical text as far as it is
-// the same for every row.
-func uidPrefix(rule, name string) []byte {
-	b := append([]byte(nil), uidNamespace[:]...)
-	b = appendNetstring(b, "m3import:"+strconv.Itoa(UIDVersion)+":"+rule)
-	return appendNetstring(b, name)
+// uidSpace is the name space of one rule of one measurement: the UUIDv5 of both
+// in uidNamespace. A space for each keeps what a row hashes short: an id of up
+// to 36 characters, which is a UUID, fits into one block of SHA-1.
+func uidSpace(rule, name string) []byte {
+	text := append(uidNamespace[:], "m3import:"+strconv.Itoa(UIDVersion)+":"+rule+":"+name...)
+	sum := sumUUID(text)
+	return sum[:16]
 }
 
-// appendNetstring appends text as a netstring: its length in bytes, a colon,
-// the text, a comma. Netstrings one after the other can be read in one way
-// only, so that two different lists of parts never make the same text.
-func appendNetstring[T string | []byte](dst []byte, text T) []byte {
+// appendPart appends text with its length in bytes and a colon before it. Parts
+// one after the other can be read in one way only, so that two different lists
+// of parts never make the same text.
+func appendPart[T string | []byte](dst []byte, text T) []byte {
 	dst = strconv.AppendInt(dst, int64(len(text)), 10)
 	dst = append(dst, ':')
-	dst = append(dst, text...)
-	return append(dst, ',')
+	return append(dst, text...)
+}
+
+// sumUUID is the UUIDv5 of name, which starts with the name space, in its first
+// 16 bytes.
+func sumUUID(name []byte) [sha1.Size]byte {
+	sum := sha1.Sum(name)
+	sum[6] = sum[6]&0x0F | 0x50 // version 5
+	sum[8] = sum[8]&0x3F | 0x80 // the variant of RFC 9562
+	return sum
 }
 
 // appendUUID appends the UUIDv5 of name, which starts with the name space.
 func appendUUID(dst, name []byte) []byte {
-	sum := sha1.Sum(name)
-	sum[6] = sum[6]&0x0F | 0x50 // version 5
-	sum[8] = sum[8]&0x3F | 0x80 // the variant of RFC 9562
+	sum := sumUUID(name)
 	dst = append(hex.AppendEncode(dst, sum[0:4]), '-')
 	dst = append(hex.AppendEncode(dst, sum[4:6]), '-')
 	dst = append(hex.AppendEncode(dst, sum[6:8]), '-')
@@ -80,7 +87,7 @@ func (id *identity) early(out *Output, rec *reader.Record) ([]byte, *FieldError)
 		return id.column(out, rec)
 	}
 	start := len(out.scratch)
-	out.scratch = append(out.scratch, id.prefix...)
+	out.scratch = append(out.scratch, id.space...)
 	switch id.rule {
 	case RuleColumn, RuleKey:
 		for i := range id.parts {
@@ -88,7 +95,7 @@ func (id *identity) early(out *Output, rec *reader.Record) ([]byte, *FieldError)
 			if fe != nil {
 				return nil, uidFault(fe)
 			}
-			out.scratch = appendNetstring(out.scratch, part)
+			out.scratch = appendPart(out.scratch, part)
 		}
 		end := len(out.scratch)
 		out.scratch = appendUUID(out.scratch, out.scratch[start:end])
@@ -132,9 +139,9 @@ func uidFault(fe *FieldError) *FieldError {
 func (id *identity) place(out *Output, rec *reader.Record) *FieldError {
 	source, offset := rec.Values[id.source], rec.Values[id.offset]
 	if source.Empty() && offset.Empty() {
-		out.scratch = appendNetstring(out.scratch, rec.Source)
+		out.scratch = appendPart(out.scratch, rec.Source)
 		var digits [20]byte
-		out.scratch = appendNetstring(out.scratch, strconv.AppendInt(digits[:0], rec.Pos.Offset, 10))
+		out.scratch = appendPart(out.scratch, strconv.AppendInt(digits[:0], rec.Pos.Offset, 10))
 		return nil
 	}
 	if source.Kind != reader.String || source.Empty() {
@@ -145,8 +152,8 @@ func (id *identity) place(out *Output, rec *reader.Record) *FieldError {
 		return &FieldError{Field: "uid", Column: rejectOffset, Value: shown(offset.Text), Code: CodeUID,
 			Reason: "a row from a reject file needs its offset in the source, a whole number, as it was written there"}
 	}
-	out.scratch = appendNetstring(out.scratch, source.Text)
-	out.scratch = appendNetstring(out.scratch, offset.Text)
+	out.scratch = appendPart(out.scratch, source.Text)
+	out.scratch = appendPart(out.scratch, offset.Text)
 	return nil
 }
 
@@ -169,7 +176,6 @@ func (id *identity) finish(out *Output, begun, m []byte) {
 	b = strconv.AppendInt(b, int64(len(rest)+1), 10)
 	b = append(b, ':', '{')
 	b = append(b, rest...)
-	b = append(b, ',')
 	out.scratch = b
 	appendUUID(m[:uidStart], b[start:])
 }

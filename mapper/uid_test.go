@@ -26,6 +26,7 @@ type vectors struct {
 		Offset                int64
 		Row                   map[string]string
 		UIDs                  []struct {
+			Space     string  // what the name space of the rule is made of
 			Canonical *string // nil for an id that is sent as it is
 			UID       string
 		}
@@ -63,7 +64,8 @@ func TestUIDVectors(t *testing.T) {
 			}
 			for i, want := range tt.UIDs {
 				if want.Canonical != nil {
-					if again := uuid.NewSHA1(uuid.UUID(uidNamespace), []byte(*want.Canonical)).String(); again != want.UID {
+					space := uuid.NewSHA1(uuid.UUID(uidNamespace), []byte(want.Space))
+					if again := uuid.NewSHA1(space, []byte(*want.Canonical)).String(); again != want.UID {
 						t.Errorf("the vector contradicts itself: %s is %s", *want.Canonical, again)
 					}
 				}
@@ -187,14 +189,14 @@ func TestRowUIDSurvivesRejection(t *testing.T) {
 	}
 }
 
-// TestNetstringsAreUnambiguous: two different lists of parts are never the
+// TestPartsAreUnambiguous: two different lists of parts are never the
 // same canonical text.
-func TestNetstringsAreUnambiguous(t *testing.T) {
+func TestPartsAreUnambiguous(t *testing.T) {
 	part := rapid.StringMatching(`[0-9:,a]{0,4}`)
 	join := func(parts []string) string {
 		var b []byte
 		for _, p := range parts {
-			b = appendNetstring(b, p)
+			b = appendPart(b, p)
 		}
 		return string(b)
 	}

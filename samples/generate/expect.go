@@ -113,9 +113,6 @@ var namespace = uuid.MustParse("714591f1-e156-47dc-b0b3-badbef053032")
 
 // keyUID recomputes the uid of a key of one column, as docs/uid.md describes it.
 func keyUID(key string) string {
-	var text strings.Builder
-	for _, part := range []string{"m3import:1:key", "", key} {
-		fmt.Fprintf(&text, "%d:%s,", len(part), part)
-	}
-	return uuid.NewSHA1(namespace, []byte(text.String())).String()
+	space := uuid.NewSHA1(namespace, []byte("m3import:1:key:"))
+	return uuid.NewSHA1(space, fmt.Appendf(nil, "%d:%s", len(key), key)).String()
 }
