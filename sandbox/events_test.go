@@ -368,3 +368,30 @@ func TestEventsKept(t *testing.T) {
 		t.Errorf("got %d events, want 10000", seen)
 	}
 }
+
+// TestFormulas: which calculations the sandbox knows, and which go wrong.
+func TestFormulas(t *testing.T) {
+	const fine, wrong = false, true
+	for calculation, want := range map[string]bool{
+		"x / y": wrong, "measure.x / cost.y": wrong, "1 / (x - x)": wrong, "1 / (1 / y)": wrong, "-x / +y": wrong,
+		"x * 1e308 * 10": wrong, "0 / y": wrong, "x / (y * 0)": wrong,
+		"y / x": fine, "x + y - 1.5e3 * 2": fine, "(((x)))": fine, "-x": fine, "x / 4": fine,
+		// What follows is not known, or not about numbers of this meter.
+		"IF(y == 0, 1, x / y)": fine, "x / income.y": fine, "x / z": fine, "x / y / z": fine, "x / who": fine, "w / y": fine,
+		"x /": fine, "x % y": fine, "x ^ y": fine, `"x" / y`: fine, "x / y; x": fine, "a.b.c / y": fine, "'x' / y": fine, "func() {}": fine,
+	} {
+		p := start(t, sandbox.Config{Validate: true})
+		meter, err := json.Marshal(calculation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.decode(p.send(p.request("POST", orgPath+"/meters", `{"name":"M","code":"m","dataFields":[`+
+			`{"category":"MEASURE","code":"x","name":"X"},{"category":"COST","code":"y","name":"Y"},{"category":"WHO","code":"w","name":"W"}],`+
+			`"derivedFields":[{"category":"MEASURE","code":"d","name":"D","calculation":`+string(meter)+`}]}`)), new(struct{}))
+		p.mustSubmit(`{"meter":"m","account":"a","ts":"2024-05-01T00:00:00Z","measure":{"x":2},"cost":{"y":0},"who":{"w":"1"}}`)
+		list := p.events("").Data
+		if (len(list) == 1 && list[0].M3.Type == sandbox.CalculationError) != want || p.Totals().Measurements != 1 {
+			t.Errorf("%s: got %+v, want it to go wrong: %v", calculation, list, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -107,6 +108,45 @@ func TestFaultPages(t *testing.T) {
 	}
 	if a := p.send(p.request("DELETE", "/_sandbox/faults", "")); a.status != http.StatusNoContent || len(p.Faults()) != 0 {
 		t.Errorf("got %d %s", a.status, a.body)
+	}
+}
+
+func TestFaultPagesRefuse(t *testing.T) {
+	p := start(t, sandbox.Config{Faults: []sandbox.Fault{{Name: "there", Status: 503, On: []string{"GetMeter"}}}})
+	post := func(media, body string) answer {
+		r := p.request("POST", "/_sandbox/faults", body)
+		r.Header.Set("Content-Type", media)
+		return p.send(r)
+	}
+	for body, want := range map[string]string{
+		``:                              `faults: is required`,
+		`{}`:                            `faults: is required`,
+		`[{"status":503}]`:              `must be names with values`,
+		`{"faults":[{"status":1}]}`:     `faults[0]: status: must be from 200 to 599`,
+		`{"faults":[{"statsu":503}]}`:   `line 1: faults[0].statsu: is not known here`,
+		`{"seed":1,"faults":[]}`:        `line 1: seed: is not known here`,
+		`{"faults":[{"delay":"soon"}]}`: `line 1: faults[0].delay: \"soon\" is not a duration such as \"90s\", \"1h30m\" or \"24h\"`,
+		`{"faults":[{"status":500},{"name":"there","status":503}]}`: `faults[1] (there): name: a rule \"there\" is there already; take it away first`,
+	} {
+		if a := post("application/json", body); a.status != 400 || a.body != `{"message":"`+want+`"}` {
+			t.Errorf("%s: got %d %s\nwant %s", body, a.status, a.body, want)
+		}
+	}
+	if a := p.send(p.request("DELETE", "/_sandbox/faults/none", "")); a.status != 404 {
+		t.Errorf("got %d %s", a.status, a.body)
+	}
+	if got := p.Faults(); len(got) != 1 {
+		t.Errorf("got %+v", got)
+	}
+	if a := post("application/yaml", "faults:\n- {name: more, status: 503, on: [GetMeter]}"); a.status != 200 || len(p.Faults()) != 2 {
+		t.Errorf("YAML: got %d %s", a.status, a.body)
+	}
+	// What is answered can be sent again.
+	list := p.send(p.request("GET", "/_sandbox/faults", ""))
+	again := regexp.MustCompile(`,"(added|counted|struck)":("[^"]*"|\d+)`).ReplaceAllString(list.body, "")
+	p.RemoveFaults()
+	if a := post("application/json", again); a.status != 200 || len(p.Faults()) != 2 {
+		t.Errorf("%s: got %d %s", again, a.status, a.body)
 	}
 }
 

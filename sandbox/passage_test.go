@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,6 +84,41 @@ func TestLargeBodyPastRules(t *testing.T) {
 		if a := p.submit(body); a.status != tt.want || a.header.Get("X") != "1" {
 			t.Errorf("%d bytes: got %d %s", tt.bytes, a.status, a.body)
 		}
+	}
+}
+
+// TestManyClients: counts are exact whoever comes first, while rules come and go.
+func TestManyClients(t *testing.T) {
+	const clients, each = 8, 50
+	s := sandbox.New(sandbox.Config{Faults: []sandbox.Fault{
+		submission(sandbox.Fault{Name: "some", When: sandbox.When{From: 11, Every: 3, Times: 60}, Status: 503}),
+	}})
+	token := tokenOf(t, s)()
+	var refused atomic.Int64
+	var all sync.WaitGroup
+	for i := range clients {
+		all.Go(func() {
+			for j := range each {
+				name := fmt.Sprintf("%d-%d", i, j)
+				if err := s.AddFaults(submission(sandbox.Fault{Name: name, Headers: map[string]string{"X": "y"}})); err != nil {
+					t.Error(err)
+				}
+				if direct(s, token, []byte(envelope(usage(name, "a", "1")))).Code == 503 {
+					refused.Add(1)
+				}
+				if s.RemoveFaults(name) != 1 {
+					t.Errorf("the rule %s was gone", name)
+				}
+			}
+		})
+	}
+	all.Wait()
+	rules := s.Faults()
+	if len(rules) != 1 || rules[0].Counted != clients*each || rules[0].Struck != 60 || refused.Load() != 60 {
+		t.Errorf("got %+v, and %d refused", rules, refused.Load())
+	}
+	if got := s.Totals().Measurements; got != clients*each-60 {
+		t.Errorf("holds %d measurements", got)
 	}
 }
 

@@ -96,6 +96,19 @@ func TestEvery(t *testing.T) {
 	}
 }
 
+// TestFaultsPass: an answer that the sandbox's faults had a hand in may break
+// a document, and the request is checked all the same.
+func TestFaultsPass(t *testing.T) {
+	h := sandbox.New(sandbox.Config{Faults: []sandbox.Fault{{Body: "<html>"}}})
+	good := `{"measurements":[{"meter":"m","account":"a","ts":"2024-05-01T00:00:00Z"}]}`
+	if got := send(t, conform.Options{}, h, "POST", submit, good); len(got) != 0 {
+		t.Errorf("got %q", got)
+	}
+	if got := send(t, conform.Options{}, h, "POST", submit, `{}`); len(got) != 1 || !strings.Contains(got[0], "the request") {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestBodyPasses: what stands behind sees the body whole, also one that is too
 // large, and the client sees the answer.
 func TestBodyPasses(t *testing.T) {
