@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/term"
 )
 
 // app is the program with its surroundings, so that a test, and the demo, can
@@ -35,7 +37,24 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return a.run(ctx, args)
 }
 
+// oneAtATime is a writer for several goroutines: messages, progress and the log
+// all go to stderr.
+type oneAtATime struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (o *oneAtATime) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(b)
+}
+
 func (a *app) run(ctx context.Context, args []string) int {
+	if f, ok := a.stderr.(*os.File); ok {
+		a.terminal = term.IsTerminal(int(f.Fd()))
+	}
+	a.stderr = &oneAtATime{w: a.stderr}
 	a.log = slog.New(slog.DiscardHandler)
 	a.command = append([]string{"m3import"}, args...)
 	root := a.rootCommand()

@@ -4,12 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/m3import/m3import/pipeline"
 	"github.com/m3import/m3import/uploader"
@@ -24,21 +22,22 @@ type progress struct {
 
 // watch starts showing; the returned func ends it and waits for the last line.
 func (a *app) watch(p progress, im *pipeline.Import, client *uploader.Client) (end func()) {
+	v := &view{im: im, client: client, w: a.stderr, start: a.now(), now: a.now, first: im.Status()}
+	endAsking := onAsk(v.plain)
 	mode := p.mode
 	if a.quiet {
 		mode = "none"
 	}
 	if mode == "auto" {
 		mode = "plain"
-		if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		if a.terminal {
 			mode = "bar"
 		}
 	}
 	if mode == "none" {
-		return func() {}
+		return endAsking
 	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
-	v := &view{im: im, client: client, w: a.stderr, start: a.now(), now: a.now, first: im.Status()}
 	go func() {
 		defer close(stopped)
 		if mode == "bar" {
@@ -47,7 +46,7 @@ func (a *app) watch(p progress, im *pipeline.Import, client *uploader.Client) (e
 			v.lines(stop, p.interval, mode == "json")
 		}
 	}()
-	return func() { close(stop); <-stopped }
+	return func() { endAsking(); close(stop); <-stopped }
 }
 
 // view is one showing of an import.
@@ -115,15 +114,27 @@ func (v *view) lines(stop <-chan struct{}, interval time.Duration, asJSON bool) 
 			}
 			return
 		case <-tick.C:
-			l := v.line()
 			if asJSON {
-				v.json(l)
-				continue
+				v.json(v.line())
+			} else {
+				v.plain()
 			}
-			fmt.Fprintf(v.w, "m3import: %s rows (%s rejected), %.0f rows/s%s%s%s\n",
-				grouped(l.Rows), grouped(l.Rejected), l.RowsPerSec, percent(l), left(l), trying(l))
 		}
 	}
+}
+
+// plain writes one line of words.
+func (v *view) plain() {
+	l := v.line()
+	fmt.Fprintf(v.w, "m3import: %s, %s rows (%s rejected), %.0f rows/s%s%s%s\n",
+		or(l.Source, "end of the input"), grouped(l.Rows), grouped(l.Rejected), l.RowsPerSec, percent(l), left(l), trying(l))
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
 }
 
 func (v *view) json(l progressLine) {

@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) sandboxCommand() *cobra.Command {
-	var addr string
+	var addr, scenario string
 	var limits bool
 	cmd := &cobra.Command{
 		Use:   "sandbox [--addr 127.0.0.1:8137]",
@@ -20,6 +20,10 @@ checks and limits, de-duplication by uid, accounts, meters. It keeps all in
 memory and needs no account. It prints the environment variables to paste into
 another terminal.
 
+With --scenario, or POST /_sandbox/faults while it runs, things go wrong as they
+do in the world: outages, resets before and after the commit, throttling, a
+firewall that dislikes a row, tokens that end early.
+
   GET /openapi.json            what it serves
   GET /_sandbox/totals         exact sums and counts of what it holds
   GET /_sandbox/measurements   what it holds, one JSON object a line`,
@@ -28,6 +32,12 @@ another terminal.
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var cfg sandbox.Config
+			if scenario != "" {
+				var err error
+				if cfg, err = sandbox.LoadScenario(scenario); err != nil {
+					return coded(exitUsage, err, "docs/sandbox.md shows scenarios")
+				}
+			}
 			if limits {
 				cfg.PerAddress, cfg.PerOrganization = sandbox.DocumentedLimits()
 			}
@@ -45,6 +55,7 @@ another terminal.
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", sandbox.DefaultAddr, "address to listen on; without a host, the loopback one")
+	cmd.Flags().StringVar(&scenario, "scenario", "", "a `file` that says what goes wrong, and when (docs/sandbox.md)")
 	cmd.Flags().BoolVar(&limits, "rate-limits", false, "enforce the documented rate limits")
 	return cmd
 }

@@ -64,14 +64,17 @@ func TestSignals(t *testing.T) {
 				t.Fatal(err)
 			}
 			<-v.alive
-			if err := cmd.Process.Signal(c.signal); err != nil {
-				t.Fatal(err)
+			for _, s := range []syscall.Signal{syscall.SIGUSR1, c.signal} {
+				if err := cmd.Process.Signal(s); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(20 * time.Millisecond) // two at once may come in any order
 			}
 			cmd.Wait()
 			if code := cmd.ProcessState.ExitCode(); code != c.code {
 				t.Errorf("exit code %d, want %d\n%s", code, c.code, out)
 			}
-			for _, want := range []string{"m3import: stopping: ", "everything before it is settled", "go on with  m3import run --state state -m "} {
+			for _, want := range []string{"m3import: usage-2026-01-01.csv, ", "m3import: stopping: ", "everything before it is settled", "go on with  m3import run --state state -m "} {
 				if !strings.Contains(out.String(), want) {
 					t.Errorf("the output lacks %q:\n%s", want, out)
 				}
