@@ -23,7 +23,8 @@ type app struct {
 	env            func(string) (string, bool)
 	now            func() time.Time
 
-	command []string // as typed, for the resume command
+	command  []string // as typed, for the resume command
+	terminal bool     // stderr is one
 
 	verbose   int
 	quiet     bool
