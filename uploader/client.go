@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,6 +36,9 @@ type Client struct {
 	pace  *pacer
 	auth  *tokens
 	count counters
+	clock atomic.Int64 // counts what happens, so that it has an order
+	proof proof
+	sizes sizes
 }
 
 var _ Submitter = (*Client)(nil)
@@ -69,27 +73,30 @@ func (c *Client) String() string {
 // Format is String whatever the verb.
 func (c *Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }
 
-// Submit sends the batch until it is accepted; see [Submitter]. An empty batch
-// is accepted without a request. The error is an [*Error].
+// Submit sends the batch until the fate of each measurement is known; see
+// [Submitter]. What is held against the content of a request takes it apart,
+// until the guilty measurements stand alone and are refused, and the others
+// have landed. An empty batch is accepted without a request. The error is an
+// [*Error].
 func (c *Client) Submit(ctx context.Context, b *Batch) ([]Refusal, error) {
-	if b.Len() == 0 {
-		return nil, nil
+	d := delivery{c: c, b: b, credit: firstCredit}
+	for s := range d.pieces(c.sizes.limit()) {
+		if err := d.deliver(ctx, s); err != nil {
+			return nil, err
+		}
 	}
-	submit := call{
+	return d.settle(ctx)
+}
+
+// submission is the call that submits a body.
+func (c *Client) submission(body []byte) call {
+	return call{
 		op:     opSubmit,
 		method: http.MethodPost,
 		url:    c.cfg.IngestURL + "/organizations/" + c.cfg.OrgID + "/measurements",
-		body:   b.Body(),
+		body:   body,
 		read:   isAccepted,
 	}
-	lent, err := c.do(ctx, submit)
-	b.lent = b.lent || lent
-	if err != nil {
-		return nil, err
-	}
-	c.count.accepted.Add(1)
-	c.count.measurements.Add(int64(b.Len()))
-	return nil, nil
 }
 
 // call is a request that is made until it is answered for good.
@@ -98,80 +105,96 @@ type call struct {
 	method, url string
 	body        []byte            // nil: none
 	read        func([]byte) bool // takes the body of a success; false: not understood
+	// token is the one to use as long as it can be. Empty: the client's.
+	token token
+	// outlived says that a 403 has outlived a new token: one more stands.
+	outlived bool
+}
+
+// outcome is the answer for good.
+type outcome struct {
+	err   *Error // nil: a success
+	blame blame  // of an error
+	attempt
 }
 
 // do makes a call. What may pass is tried again for as long as RetryFor; what
-// does not count towards that is waiting for the rate windows. lent tells that
-// somebody may still be reading the call's body.
-func (c *Client) do(ctx context.Context, what call) (lent bool, err error) {
+// does not count towards that is waiting for the rate windows.
+func (c *Client) do(ctx context.Context, what call) outcome {
 	patience := c.cfg.RetryFor
-	renewed := false
+	renewed, lent := false, false
 	for retries := 0; ; {
-		began := time.Now()
+		start := time.Now()
 		v, t := c.try(ctx, what, patience)
 		lent = lent || t.lent
+		t.lent = lent
 		switch {
 		case v.do == accept:
 			c.count.good()
-			return lent, nil
-		case v.do == renew && !renewed:
+			return outcome{attempt: t}
+		case v.do == renew && !renewed && !(what.outlived && v.blame == onContentOrUs):
 			c.auth.refuse(t.token)
+			what.token = token{}
 			renewed = true
 			c.count.retries.Add(1)
 			continue
 		case v.do == renew || v.do == stand:
-			return lent, &v.err
+			return outcome{err: &v.err, blame: v.blame, attempt: t}
 		case ctx.Err() != nil:
-			return lent, c.cancelled(ctx, v)
+			return outcome{err: c.cancelled(ctx, v), attempt: t}
 		}
 
 		c.count.bad(v.err)
-		patience -= time.Since(began) - t.paced
+		patience -= time.Since(start) - t.paced
 		wait := v.after // of a throttle: the pacer waits
 		if v.do == retry {
 			wait = backoff(retries, v.after)
 			retries++
 		}
 		if wait > patience || patience <= 0 {
-			return lent, c.gaveUp(v)
+			return outcome{err: c.gaveUp(v), attempt: t}
 		}
 		if v.do == retry {
-			began := time.Now()
+			start := time.Now()
 			err := sleep(ctx, wait, nil)
-			slept := time.Since(began)
+			slept := time.Since(start)
 			patience -= slept
 			c.count.backoffWait.Add(int64(slept))
 			if err != nil {
-				return lent, c.cancelled(ctx, v)
+				return outcome{err: c.cancelled(ctx, v), attempt: t}
 			}
 		}
 		c.count.retries.Add(1)
 	}
 }
 
-// attempt is what a call used up in being made once.
+// attempt is a call that was made once.
 type attempt struct {
 	token token         // empty: there was none, so nothing was sent
 	paced time.Duration // waited for the rate windows
-	lent  bool
+	lent  bool          // somebody may still be reading the body
+	// When it began and when it was over, by the client's count of such
+	// events: times can be equal.
+	began, over int64
 }
 
 // try makes a call once.
 func (c *Client) try(ctx context.Context, what call, patience time.Duration) (verdict, attempt) {
 	if what.op != opSubmit {
-		v, used, x := c.exchange(ctx, what)
-		return v, attempt{token: used, lent: x.lent}
+		v, t, _ := c.exchange(ctx, what)
+		return v, t
 	}
 	permit, err := c.pace.acquire(ctx, patience)
 	c.count.waited(permit)
 	if err != nil {
 		return c.notAdmitted(err), attempt{paced: permit.paced}
 	}
-	v, used, x := c.exchange(ctx, what)
+	v, t, x := c.exchange(ctx, what)
+	t.paced = permit.paced
 	switch {
-	case used.text == "":
+	case t.token.text == "":
 		c.pace.unused(permit)
-		return v, attempt{paced: permit.paced}
+		return v, t
 	case x.status == http.StatusTooManyRequests:
 		c.pace.throttled(permit, v.after)
 	default:
@@ -181,15 +204,18 @@ func (c *Client) try(ctx context.Context, what call, patience time.Duration) (ve
 	if v.do == retry {
 		c.count.uncertain.Add(1)
 	}
-	return v, attempt{used, permit.paced, x.lent}
+	return v, t
 }
 
 // exchange sends what and reads the answer. The token is empty when there was
 // none to send it with, which then is what the verdict is about.
-func (c *Client) exchange(ctx context.Context, what call) (verdict, token, exchange) {
-	used, v := c.auth.get(ctx)
-	if v.do != accept {
-		return v, token{}, exchange{}
+func (c *Client) exchange(ctx context.Context, what call) (verdict, attempt, exchange) {
+	used := what.token
+	if !used.usable() {
+		var v verdict
+		if used, v = c.auth.get(ctx); v.do != accept {
+			return v, attempt{}, exchange{}
+		}
 	}
 	req, err := http.NewRequestWithContext(ctx, what.method, what.url, nil)
 	if err != nil {
@@ -203,9 +229,11 @@ func (c *Client) exchange(ctx context.Context, what call) (verdict, token, excha
 	if what.body != nil {
 		req.Header["Content-Type"] = []string{"application/json"}
 	}
+	t := attempt{token: used, began: c.clock.Add(1)}
 	x := roundTrip(ctx, c.rt, c.cfg.RequestTimeout, req, what.body)
+	t.lent, t.over = x.lent, c.clock.Add(1)
 	understood := x.status == http.StatusOK && x.err == nil && what.read(x.body)
-	return judge(what.op, x, len(what.body), understood, c.auth.renewable(), c.auth.redactor()), used, x
+	return judge(what.op, x, len(what.body), understood, c.auth.renewable(), c.auth.redactor()), t, x
 }
 
 // isAccepted reads the answer to a submission. Anything but the documented one
@@ -234,7 +262,7 @@ func (c *Client) notAdmitted(err error) verdict {
 }
 
 // gaveUp is the error when patience has come to its end.
-func (c *Client) gaveUp(v verdict) error {
+func (c *Client) gaveUp(v verdict) *Error {
 	v.err.Kind = Temporary
 	if v.after > 0 {
 		v.err.Message += fmt.Sprintf("; the server asks to wait for %s", v.after.Round(time.Second))
@@ -245,7 +273,7 @@ func (c *Client) gaveUp(v verdict) error {
 
 // cancelled is the error when the caller has cancelled. It is both ctx.Err()
 // and its cause, for errors.Is.
-func (c *Client) cancelled(ctx context.Context, v verdict) error {
+func (c *Client) cancelled(ctx context.Context, v verdict) *Error {
 	why := &cause{
 		text:     c.auth.redactor().clean(context.Cause(ctx).Error()),
 		original: errors.Join(ctx.Err(), context.Cause(ctx)),

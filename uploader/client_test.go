@@ -75,6 +75,7 @@ func TestSubmitRetries(t *testing.T) {
 		{"503", status(503, "x"), 3},
 		{"504", status(504, "x"), 3},
 		{"408", status(408, "x"), 3},
+		{"409", status(409, "x"), 3},
 		{"429", status(429, "x"), 0},
 		{"reset", answer{err: syscall.ECONNRESET}, 3},
 		{"EOF", answer{err: io.ErrUnexpectedEOF}, 3},
@@ -109,41 +110,51 @@ func TestSubmitRetries(t *testing.T) {
 	}
 }
 
-// A final answer is given once, with words for a person.
-func TestSubmitRefused(t *testing.T) {
+// A final answer is given once, with words for a person. What it says of a
+// single measurement that nothing else is known of is a refusal only if it can
+// be about nothing but that.
+func TestSubmitStopsOrRefuses(t *testing.T) {
 	for _, test := range []struct {
 		answer
-		kind     Kind
+		kind     Kind // 0: a refusal
 		requests int
 		message  string
 		hint     string
 	}{
-		{status(400, "measurements[0].uid: too long"), Refused, 1, "measurements[0].uid: too long", "mapping"},
-		{status(413, "no"), Refused, 1, "no", "too large"},
-		{status(409, "no"), Refused, 1, "no", "content"},
-		{status(422, "no"), Refused, 1, "no", "content"},
+		{status(400, "measurements[0].uid: too long"), 0, 1, "measurements[0].uid: too long", ""},
+		{status(422, "no"), 0, 1, "no", ""},
+		{status(413, "no"), Fatal, 1, "no", "too large"},
+		{status(415, "no"), Fatal, 1, "no", "M3TER_INGEST_URL"},
 		{status(404, "no such organization"), Fatal, 1, "no such organization", "M3TER_ORG_ID"},
 		{status(401, "no"), Fatal, 2, "no", "token"},
-		{status(403, "Forbidden"), Refused, 2, "Forbidden", "firewall"},
-		{answer{status: 403, body: "<html>\n<head><title>403 Forbidden</title></head></html>"}, Refused, 2, "a web page instead of an answer of the platform: 403 Forbidden", ""},
+		{status(403, "Forbidden"), Fatal, 2, "Forbidden", "firewall"},
+		{answer{status: 403, body: "<html>\n<head><title>403 Forbidden</title></head></html>"}, Fatal, 2, "a web page instead of an answer of the platform: 403 Forbidden", ""},
 		{answer{status: 302, header: map[string]string{"Location": "https://login.example/x?token=canary"}}, Fatal, 1, "redirect to https://login.example", "M3TER_INGEST_URL"},
 		{answer{status: 418}, Fatal, 1, "I'm a teapot", ""},
-		{answer{status: 400, body: "line one\n\x1b[31mline\x00two\xff"}, Refused, 1, "line one [31mline two\uFFFD", ""},
-		{status(400, strings.Repeat("é", 4000)), Refused, 1, strings.Repeat("é", 248) + "…", ""},
+		{answer{status: 400, body: "line one\n\x1b[31mline\x00two\xff"}, 0, 1, "line one [31mline two\uFFFD", ""},
+		{status(400, strings.Repeat("é", 4000)), 0, 1, strings.Repeat("é", 248) + "…", ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake()
 			f.submit = answers(test.answer)
-			took, err := submitOne(t, f, f.client(t, nil))
-			e, ok := errors.AsType[*Error](err)
-			if !ok {
-				t.Fatalf("%d: %v", test.status, err)
+			began := time.Now()
+			refusals, err := f.client(t, nil).Submit(t.Context(), batchOf(`{"uid":"1"}`))
+			message := ""
+			if e, ok := errors.AsType[*Error](err); ok {
+				message = e.Message
+				if e.Kind != test.kind || e.Status != test.status || e.Op != "submit" || !strings.Contains(e.Hint, test.hint) {
+					t.Errorf("%d: %#v\nhint: %s\nwant %v, hint with %q", test.status, e, e.Hint, test.kind, test.hint)
+				}
+			} else if test.kind != 0 || err != nil || len(refusals) != 1 || refusals[0].Item != 0 || refusals[0].Status != test.status {
+				t.Fatalf("%d: refused %v, error %v", test.status, refusals, err)
+			} else {
+				message = refusals[0].Message
 			}
-			if e.Kind != test.kind || e.Status != test.status || e.Op != "submit" || !strings.HasPrefix(e.Message, test.message) || !strings.Contains(e.Hint, test.hint) {
-				t.Errorf("%d: %#v\nhint: %s\nwant %v, message %q, hint with %q", test.status, e, e.Hint, test.kind, test.message, test.hint)
+			if !strings.HasPrefix(message, test.message) || len(message) > maxMessage {
+				t.Errorf("%d: message %q, want %q", test.status, message, test.message)
 			}
-			if len(e.Message) > maxMessage || len(f.submits) != test.requests || took != 0 {
-				t.Errorf("%d: message of %d bytes, %d requests in %s; want %d at once", test.status, len(e.Message), len(f.submits), took, test.requests)
+			if len(f.submits) != test.requests || time.Since(began) != 0 {
+				t.Errorf("%d: %d requests in %s; want %d at once", test.status, len(f.submits), time.Since(began), test.requests)
 			}
 		})
 	}

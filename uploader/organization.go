@@ -23,7 +23,7 @@ type Organization struct {
 // Submit is. The error is an [*Error].
 func (c *Client) Organization(ctx context.Context) (Organization, error) {
 	var org Organization
-	_, err := c.do(ctx, call{
+	out := c.do(ctx, call{
 		op:     opOrganization,
 		method: http.MethodGet,
 		url:    c.cfg.BaseURL + "/organizations/" + c.cfg.OrgID + "/organizationconfig",
@@ -32,8 +32,8 @@ func (c *Client) Organization(ctx context.Context) (Organization, error) {
 			return json.Unmarshal(body, &org) == nil
 		},
 	})
-	if err != nil {
-		return Organization{}, err
+	if out.err != nil {
+		return Organization{}, out.err
 	}
 	return org, nil
 }

@@ -27,15 +27,27 @@ const (
 	retry                  // the same again after a while; the fate is uncertain until then
 	throttle               // as retry, and nobody sends until the server lets us
 	renew                  // once with a new token; then the answer stands
-	stand                  // the answer stands: an Error of the meaning's kind
+	stand                  // the answer stands: see blame
+)
+
+// blame is what an answer that stands is held against. All but onAll have the
+// request taken apart: see delivery.
+type blame uint8
+
+const (
+	onAll         blame = iota // every request would be answered so: it ends in an Error
+	onContent                  // a measurement that gets it alone is refused
+	onContentOrUs              // likewise, with proof that the platform takes other measurements from us
+	onSize                     // no measurement is to blame, whichever the request is about
 )
 
 // meaning is what an answer means. Kind and hint are those of the Error if it
 // comes to one; a retry that comes to one is always Temporary.
 type meaning struct {
-	do   action
-	kind Kind
-	hint string
+	do    action
+	kind  Kind
+	hint  string
+	blame blame
 }
 
 // statusRow is what the statuses from first to last mean.
@@ -50,7 +62,8 @@ const (
 	hintThrottle = "too many requests: other senders share the limit of this address or organization; run the same command again later, or lower the rate"
 	hintRedirect = "requests are not sent on to other addresses: set " + envBaseURL + " and " + envIngestURL + " to where the platform answers itself"
 	hintContent  = "the platform does not take this content: compare the named field with the meter and the mapping; the same content will be refused again"
-	hintSize     = "the request is too large for the platform or for a proxy before it"
+	hintSize     = "one measurement alone is too large for the platform or for a proxy before it: have the proxy take bodies of up to 512,000 bytes, or make the measurement shorter"
+	hintMost     = "something is wrong with all of them rather than with some: compare the named field with the meter and the mapping; nothing is lost, the same command goes on from before this request"
 	hintLogin    = "the token is not valid, and a new one does not help: check that key, secret and token belong to this organization"
 	hintNotFound = "wrong organization or address: check " + envOrgID + ", " + envBaseURL + " and " + envIngestURL
 	hintProxy    = "the proxy wants credentials: check HTTPS_PROXY"
@@ -72,29 +85,33 @@ var statusTable = []statusRow{
 	{200, 200, meaning{do: accept}},
 	// Another success is not the documented one: whether the content was
 	// taken is uncertain.
-	{201, 299, meaning{retry, Temporary, hintAddress}},
-	{300, 399, meaning{stand, Fatal, hintRedirect}},
-	{400, 400, meaning{stand, Refused, hintContent}},
-	{401, 401, meaning{renew, Fatal, hintLogin}},
+	{201, 299, meaning{retry, Temporary, hintAddress, onAll}},
+	{300, 399, meaning{stand, Fatal, hintRedirect, onAll}},
+	{400, 400, meaning{stand, Refused, hintContent, onContent}},
+	{401, 401, meaning{renew, Fatal, hintLogin, onAll}},
 	// 403 is overloaded: an expired token, a wrong organization, a missing
 	// permission, a body too large, a firewall that dislikes one measurement.
-	// A new token tells the first from the rest; the last two concern this
-	// content alone.
-	{403, 403, meaning{renew, Refused, hintUpload}},
-	{404, 404, meaning{stand, Fatal, hintNotFound}},
-	{407, 407, meaning{stand, Fatal, hintProxy}},
-	{408, 408, meaning{retry, Temporary, hintOutage}},
-	{409, 409, meaning{stand, Refused, hintContent}},
-	{413, 413, meaning{stand, Refused, hintSize}},
-	{415, 415, meaning{stand, Refused, hintContent}},
-	{422, 422, meaning{stand, Refused, hintContent}},
-	{425, 425, meaning{retry, Temporary, hintOutage}},
-	{429, 429, meaning{throttle, Temporary, hintThrottle}},
+	// A new token tells the first from the rest; that other measurements are
+	// taken tells the last two, which concern this content alone.
+	{403, 403, meaning{renew, Fatal, hintUpload, onContentOrUs}},
+	{404, 404, meaning{stand, Fatal, hintNotFound, onAll}},
+	{407, 407, meaning{stand, Fatal, hintProxy, onAll}},
+	{408, 408, meaning{retry, Temporary, hintOutage, onAll}},
+	// m3ter's own clients try 409 again, as a state that passes.
+	{409, 409, meaning{retry, Temporary, hintOutage, onAll}},
+	// The platform takes every size that we send, so this is a proxy's word.
+	{413, 413, meaning{stand, Fatal, hintSize, onSize}},
+	// All requests have the same type; a gateway that looks into bodies may
+	// still dislike one.
+	{415, 415, meaning{stand, Fatal, hintAddress, onContentOrUs}},
+	{422, 422, meaning{stand, Refused, hintContent, onContent}},
+	{425, 425, meaning{retry, Temporary, hintOutage, onAll}},
+	{429, 429, meaning{throttle, Temporary, hintThrottle, onAll}},
 	// Nothing else of 4xx is known to be about the content, so taking the
 	// request apart would not help.
-	{400, 499, meaning{stand, Fatal, hintAddress}},
-	{500, 599, meaning{retry, Temporary, hintOutage}},
-	{0, 999, meaning{stand, Fatal, hintAddress}},
+	{400, 499, meaning{stand, Fatal, hintAddress, onAll}},
+	{500, 599, meaning{retry, Temporary, hintOutage, onAll}},
+	{0, 999, meaning{stand, Fatal, hintAddress, onAll}},
 }
 
 // meaningOf looks status up. Where there is no content to refuse, as in every
@@ -105,7 +122,7 @@ func meaningOf(op operation, status int) meaning {
 	case op == opSubmit:
 		return m
 	case op == opToken && (status == 400 || status == 401 || status == 403):
-		return meaning{stand, Fatal, hintToken} // RFC 6749 section 5.2: 400 or 401; m3ter: 403
+		return meaning{stand, Fatal, hintToken, onAll} // RFC 6749 section 5.2: 400 or 401; m3ter: 403
 	case op == opToken && m.do == throttle:
 		// The limit of the Config API is not the one that the gate is for.
 		m.do = retry
@@ -117,6 +134,7 @@ func meaningOf(op operation, status int) meaning {
 	if m.kind == Refused {
 		m.kind = Fatal
 	}
+	m.blame = onAll
 	return m
 }
 
@@ -130,10 +148,10 @@ func lookUp(status int) meaning {
 }
 
 // withoutRenewal is m for a token that was given and cannot be renewed: then an
-// ended token is not ruled out, and nothing may be held against the content.
+// ended token is not ruled out before another measurement is taken.
 func (m meaning) withoutRenewal() meaning {
 	if m.do == renew {
-		return meaning{stand, Fatal, hintGiven}
+		return meaning{stand, Fatal, hintGiven, m.blame}
 	}
 	return m
 }
@@ -141,7 +159,7 @@ func (m meaning) withoutRenewal() meaning {
 // uncertain is what no answer means, or one that cannot be read: the request
 // may have arrived or not. Sending the same bytes again settles it, because
 // the platform knows a measurement by its uid.
-var uncertain = meaning{retry, Temporary, hintOutage}
+var uncertain = meaning{retry, Temporary, hintOutage, onAll}
 
 func statusText(status int) string {
 	if text := http.StatusText(status); text != "" {

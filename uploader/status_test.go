@@ -23,15 +23,15 @@ func TestStatusTable(t *testing.T) {
 		{400, stand, Refused, "content"},
 		{401, renew, Fatal, "token"},
 		{402, stand, Fatal, ""},
-		{403, renew, Refused, "firewall"},
+		{403, renew, Fatal, "firewall"},
 		{404, stand, Fatal, envOrgID},
 		{405, stand, Fatal, envIngestURL},
 		{407, stand, Fatal, "proxy"},
 		{408, retry, Temporary, "later"},
-		{409, stand, Refused, "content"},
+		{409, retry, Temporary, "later"},
 		{410, stand, Fatal, ""},
-		{413, stand, Refused, "too large"},
-		{415, stand, Refused, "content"},
+		{413, stand, Fatal, "too large"},
+		{415, stand, Fatal, envIngestURL},
 		{418, stand, Fatal, ""},
 		{422, stand, Refused, "content"},
 		{425, retry, Temporary, "later"},
@@ -67,7 +67,7 @@ func TestStatusTableIsComplete(t *testing.T) {
 				t.Errorf("%s: %d has kind %v and hint %q", op, status, m.kind, m.hint)
 			case (m.do == retry || m.do == throttle) != (m.kind == Temporary):
 				t.Errorf("%s: %d is %v, and %v", op, status, m.do, m.kind)
-			case op != opSubmit && (m.kind == Refused || m.do == throttle):
+			case op != opSubmit && (m.kind == Refused || m.blame != onAll || m.do == throttle):
 				t.Errorf("%s: %d is about measurements: %+v", op, status, m)
 			case op == opToken && m.do == renew:
 				t.Errorf("%s: %d would renew the token to get a token", op, status)

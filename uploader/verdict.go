@@ -35,7 +35,7 @@ func judge(op operation, x exchange, size int, understood, renewable bool, hide 
 		if op != opSubmit && x.err == nil {
 			// Nothing was to be changed, so nothing is uncertain: somebody
 			// else than the platform is answering there.
-			v.meaning = meaning{stand, Fatal, hintAddress}
+			v.meaning = meaning{stand, Fatal, hintAddress, onAll}
 		}
 		text = "answer not understood"
 		if x.err == nil && op != opToken {
@@ -73,9 +73,9 @@ func networkVerdict(op operation, err error, hide *redactor) verdict {
 	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
 	switch {
 	case badCertificate:
-		m = meaning{stand, Fatal, hintCertificate}
+		m = meaning{stand, Fatal, hintCertificate, onAll}
 	case noTLS, errors.Is(err, errProxy):
-		m = meaning{stand, Fatal, hintAddress}
+		m = meaning{stand, Fatal, hintAddress, onAll}
 	}
 	return verdict{meaning: m, err: Error{Kind: m.kind, Op: op.String(), Message: "no answer", Hint: m.hint, Err: hide.cause(op, err)}}
 }

@@ -1,0 +1,340 @@
+package uploader
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+)
+
+const (
+	// maxRefusals is from how many refusals on a batch is given up when most of
+	// it is refused. Taking k of n measurements out costs about
+	// 2k·log2(n/k)+2k requests: a tenth of a full batch some 850, most of the
+	// platform's minute. Up to there, and as long as more is taken than
+	// refused, going on is what was asked for, and how many rejects are too
+	// many is the caller's to say. Past it, singles are all that is sent, and
+	// a file of such batches would take days to be refused row by row.
+	maxRefusals = 100
+	// firstCredit is how many 403s in a row are put down to the content before
+	// the credentials are proved again. With one guilty measurement in a batch
+	// there are never so many: one half of each pair is innocent.
+	firstCredit = 4
+	// maxProofs bounds how often new doubt may come up at the end. Each time
+	// takes a token that was ended before its time.
+	maxProofs = 5
+)
+
+// delivery is the submission of one batch: whole, as a rule. Halves are sent
+// instead of a request that was refused, and halves of those, so that one
+// guilty measurement among n costs at most 2·log2(n) requests more.
+//
+// A status that is about the content settles what is refused. One that may be
+// about us, the 403 above all, does not: it is what an ended token, a wrong
+// organization and a missing permission are answered with, too. Then a
+// measurement that stands alone is only a suspect, until the platform has
+// taken another one, in a request that began after the suspect's answer and
+// with the same token. Without that, nothing is refused.
+//
+// A delivery that ends in an error may have delivered some of the batch.
+// Nobody is told which: all of it is sent again, to the platform the same.
+type delivery struct {
+	c *Client
+	b *Batch
+	// scratch is the body of a part, made anew for each: one copy of the
+	// part's bytes, into the same memory.
+	scratch  []byte
+	token    token // the last that was used; empty: none
+	outlived bool  // a 403 has outlived a new token
+	suspects []suspect
+	taken    int   // measurements
+	why      blame // of the last request that was refused
+	doubt    int   // 403s since the platform last took something from this delivery
+	credit   int   // that many start a proof
+}
+
+// suspect is a measurement that was refused when it stood alone.
+type suspect struct {
+	Refusal
+	why   blame
+	hint  string
+	token token
+	over  int64 // when the answer was there
+}
+
+// span is a run of measurements of a batch: from, and up to but without to.
+type span struct{ from, to int }
+
+func (s span) len() int { return s.to - s.from }
+
+func (s span) halves() (left, right span) {
+	middle := s.from + s.len()/2
+	return span{s.from, middle}, span{middle, s.to}
+}
+
+// deliver gets the measurements of s taken, or makes suspects of them.
+func (d *delivery) deliver(ctx context.Context, s span) error {
+	ok, err := d.ask(ctx, s)
+	switch {
+	case ok || err != nil || s.len() == 1:
+		return err
+	case d.why == onContentOrUs && !d.c.proof.any():
+		return d.introduce(ctx, s)
+	}
+	return d.split(ctx, s, d.why)
+}
+
+// split delivers the halves of s, more than one measurement of which at least
+// one was refused, so it is known. Both halves are sent before a half is
+// split: then one of a pair is usually taken, which shows that the platform
+// takes something from us.
+func (d *delivery) split(ctx context.Context, s span, why blame) error {
+	before := len(d.suspects)
+	left, right := s.halves()
+	leftTaken, err := d.ask(ctx, left)
+	if err != nil {
+		return err
+	}
+	leftWhy := d.why
+	if leftTaken && right.len() > 1 && d.inside(s, why) {
+		return d.split(ctx, right, why)
+	}
+	rightTaken, err := d.ask(ctx, right)
+	if err != nil {
+		return err
+	}
+	rightWhy := d.why
+	if !leftTaken && left.len() > 1 {
+		if err := d.split(ctx, left, leftWhy); err != nil {
+			return err
+		}
+	}
+	if !rightTaken && right.len() > 1 {
+		if err := d.split(ctx, right, rightWhy); err != nil {
+			return err
+		}
+	}
+	if why != onContent && len(d.suspects) == before {
+		// All of it was taken, in parts.
+		d.c.sizes.refused(d.size(s), why == onSize)
+	}
+	return nil
+}
+
+// inside tells whether what s was refused for is inside of one of its
+// measurements, so that when one half is taken, the other need not be asked as
+// a whole. Otherwise it may be the size of s. Either way a measurement has to
+// be refused alone to be refused.
+func (d *delivery) inside(s span, why blame) bool {
+	return why == onContent || why == onContentOrUs && d.c.sizes.passes(d.size(s))
+}
+
+// introduce delivers s when s was refused and nothing was ever taken from us.
+// Before anything is halved, the first, the last, and the middle measurement
+// are sent alone: when none of them is taken, it is not for a measurement that
+// s was refused, as far as anybody can tell, and it ends after five requests.
+func (d *delivery) introduce(ctx context.Context, s span) error {
+	before := len(d.suspects)
+	var asked []int
+	for _, i := range []int{s.from, s.to - 1, s.from + s.len()/2} {
+		if slices.Contains(asked, i) {
+			continue
+		}
+		ok, err := d.ask(ctx, span{i, i + 1})
+		if err != nil {
+			return err
+		}
+		asked = append(asked, i)
+		if ok {
+			break
+		}
+	}
+	if i := slices.IndexFunc(d.suspects, d.doubtful); i >= 0 && !d.c.proof.any() {
+		return d.suspects[i].err()
+	}
+	slices.Sort(asked)
+	next := s.from
+	for _, i := range append(asked, s.to) {
+		if next < i {
+			if err := d.deliver(ctx, span{next, i}); err != nil {
+				return err
+			}
+		}
+		next = i + 1
+	}
+	if len(d.suspects) == before {
+		d.c.sizes.refused(d.size(s), false)
+	}
+	return nil
+}
+
+// ask sends s, and tells whether it was taken. A single measurement that was
+// not is a suspect.
+func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
+	body := d.body(s)
+	what := d.c.submission(body)
+	what.token, what.outlived = d.token, d.outlived
+	out := d.c.do(ctx, what)
+	if out.lent {
+		d.lend(s)
+	}
+	if out.token.text != "" {
+		d.token = out.token
+	}
+	switch {
+	case out.err == nil:
+		d.taken += s.len()
+		d.doubt = 0
+		d.c.count.accepted.Add(1)
+		d.c.count.measurements.Add(int64(s.len()))
+		d.c.sizes.took(len(body))
+		d.c.proof.took(out.attempt, d.b.Item(s.from))
+		return true, nil
+	case out.blame == onAll, out.blame == onSize && s.len() == 1:
+		return false, out.err
+	}
+	d.why = out.blame
+	if s.len() == 1 {
+		d.suspects = append(d.suspects, suspect{
+			Refusal: Refusal{Item: s.from, Status: out.err.Status, Message: out.err.Message},
+			why:     out.blame, hint: out.err.Hint, token: out.token, over: out.over,
+		})
+		if n := len(d.suspects); n >= maxRefusals && n > d.taken {
+			return false, d.tooMany(ctx)
+		}
+	}
+	if out.blame == onContentOrUs {
+		d.outlived = true
+		if d.doubt++; d.doubt >= d.credit {
+			return false, d.prove(ctx, out.err)
+		}
+	}
+	return false, nil
+}
+
+// settle gives the refusals, when it is certain that they are some.
+func (d *delivery) settle(ctx context.Context) ([]Refusal, error) {
+	for proofs := 0; ; proofs++ {
+		i := slices.IndexFunc(d.suspects, d.doubtful)
+		if i < 0 {
+			break
+		}
+		if proofs == maxProofs {
+			return nil, d.suspects[i].err()
+		}
+		if err := d.prove(ctx, d.suspects[i].err()); err != nil {
+			return nil, err
+		}
+		// What is still in doubt was answered under a token that has ended
+		// since, perhaps before. Under the one that has not, it is asked again.
+		var again []suspect
+		d.suspects = slices.DeleteFunc(d.suspects, func(s suspect) bool {
+			if d.doubtful(s) {
+				again = append(again, s)
+				return true
+			}
+			return false
+		})
+		for _, s := range again {
+			if _, err := d.ask(ctx, span{s.Item, s.Item + 1}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(d.suspects) == 0 {
+		return nil, nil
+	}
+	slices.SortFunc(d.suspects, func(a, b suspect) int { return cmp.Compare(a.Item, b.Item) })
+	refusals := make([]Refusal, len(d.suspects))
+	for i, s := range d.suspects {
+		refusals[i] = s.Refusal
+	}
+	return refusals, nil
+}
+
+// doubtful tells whether a suspect may have been refused because of us.
+func (d *delivery) doubtful(s suspect) bool {
+	return s.why == onContentOrUs && !d.c.proof.covers(s.token, s.over)
+}
+
+// prove sends a measurement that the platform has taken before, which shows
+// whether it still takes any from us. The platform knows it by its uid. If
+// nothing is shown, what was refused is the error.
+func (d *delivery) prove(ctx context.Context, refused *Error) error {
+	body := d.c.proof.body()
+	if body == nil {
+		return refused
+	}
+	what := d.c.submission(body)
+	what.token = d.token
+	out := d.c.do(ctx, what)
+	if out.token.text != "" {
+		d.token = out.token
+	}
+	switch {
+	case out.err != nil && out.blame == onAll:
+		return out.err
+	case out.err != nil:
+		return refused
+	}
+	d.c.count.accepted.Add(1)
+	d.c.proof.took(out.attempt, nil)
+	d.doubt = 0
+	d.credit *= 2
+	return nil
+}
+
+// err is the error that a suspect is when nothing shows that the platform takes
+// anything from us.
+func (s *suspect) err() *Error {
+	return &Error{Kind: Fatal, Op: opSubmit.String(), Status: s.Status, Message: s.Message, Hint: s.hint}
+}
+
+// tooMany is the error when most of the batch is refused.
+func (d *delivery) tooMany(ctx context.Context) error {
+	if i := slices.IndexFunc(d.suspects, d.doubtful); i >= 0 {
+		if err := d.prove(ctx, d.suspects[i].err()); err != nil {
+			return err
+		}
+	}
+	last := d.suspects[len(d.suspects)-1]
+	return &Error{
+		Kind: Refused, Op: opSubmit.String(), Status: last.Status,
+		Message: fmt.Sprintf("most of a request is refused, %d measurements of %d so far; the last one: %s",
+			len(d.suspects), len(d.suspects)+d.taken, last.Message),
+		Hint: hintMost,
+	}
+}
+
+// body is the request body of s, good until the next one.
+func (d *delivery) body(s span) []byte {
+	if s.len() == d.b.Len() {
+		return d.b.Body()
+	}
+	d.scratch = append(slices.Grow(d.scratch[:0], d.size(s)), head...)
+	d.scratch = append(d.scratch, d.b.body[d.b.start(s.from):d.b.ends[s.to-1]]...)
+	d.scratch = append(d.scratch, tail...)
+	return d.scratch
+}
+
+// lend leaves the body of s to a transport that may not be done with it.
+func (d *delivery) lend(s span) {
+	if s.len() == d.b.Len() {
+		d.b.lent = true
+	} else {
+		d.scratch = nil
+	}
+}
+
+// size is that of the body of s.
+func (d *delivery) size(s span) int {
+	return len(head) + d.b.ends[s.to-1] - d.b.start(s.from) + len(tail)
+}
+
+// start is where the i-th measurement begins in the body.
+func (b *Batch) start(i int) int {
+	if i == 0 {
+		return len(head)
+	}
+	return b.ends[i-1] + len(",")
+}
