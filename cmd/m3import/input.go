@@ -35,6 +35,9 @@ func findSources(args []string) ([]string, error) {
 			return nil, coded(exitUsage, err, "")
 		}
 		for _, path := range found {
+			if err := regular(path); err != nil {
+				return nil, coded(exitUsage, err, "")
+			}
 			if path, err = filepath.Abs(path); err != nil {
 				return nil, err
 			}
@@ -50,6 +53,17 @@ func findSources(args []string) ([]string, error) {
 				"when nothing to import is fine, say --if-no-input ok")
 	}
 	return paths, nil
+}
+
+// regular reports what is wrong with a path that is no regular file. Looking
+// into a pipe waits for a writer, perhaps for ever, and takes what it looks at
+// away from whoever reads it next.
+func regular(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: not a regular file: pipe it into standard input instead (m3import … - < %s)", path, shellQuote(path))
+	}
+	return err
 }
 
 // expand turns one argument into the files that it names, in their order.
