@@ -150,8 +150,10 @@ func (j *job) done(journal *checkpoint.Journal, src checkpoint.Source) (bool, er
 var errChanged = errors.New("the unfinished import cannot go on")
 
 // resumable checks that nothing changed under an unfinished import that would
-// change what is sent, or to whom.
-func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) error {
+// change what is sent, or to whom. A source that is longer now and begins as it
+// did is fine: a download that was cut short, a log that goes on. grown are the
+// plan's sources as they are then, nil when none has.
+func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) (grown []checkpoint.Source, err error) {
 	var diffs []string
 	differs := func(what, was, is string) {
 		if was != is {
@@ -159,7 +161,7 @@ func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) error {
 		}
 	}
 	if plan.Kind != j.kind {
-		return fmt.Errorf("%w: it is another one (%s)", errChanged, kindOf(plan))
+		return nil, fmt.Errorf("%w: it is another one (%s)", errChanged, kindOf(plan))
 	}
 	differs("the organization", plan.OrgID, j.orgID)
 	differs("the endpoint", plan.Endpoint, j.endpoint)
@@ -173,22 +175,51 @@ func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) error {
 			continue // settled to its last row: what became of the file since is no matter
 		}
 		if src.Path == "-" {
-			return fmt.Errorf("%w: it read standard input, which cannot be read again from row %d on", errChanged, mark.Position.Record+1)
+			return nil, fmt.Errorf("%w: it read standard input, which cannot be read again from row %d on", errChanged, mark.Position.Record+1)
 		}
 		now, err := j.fingerprintLike(src)
 		if err != nil {
 			diffs = append(diffs, err.Error())
-		} else if d := src.Diff(now.Print); d != "" {
+			continue
+		}
+		if d := src.Diff(now.Print); d == "" {
+			continue
+		} else if !continues(src, now) {
 			diffs = append(diffs, fmt.Sprintf("%s changed: %s", src.Path, d))
+		} else {
+			if grown == nil {
+				grown = slices.Clone(plan.Sources)
+			}
+			grown[i] = now
 		}
 		if len(diffs) >= 10 {
 			break
 		}
 	}
 	if len(diffs) == 0 {
-		return nil
+		return grown, nil
 	}
-	return fmt.Errorf("%w: %s", errChanged, strings.Join(diffs, "; "))
+	return nil, fmt.Errorf("%w: %s", errChanged, strings.Join(diffs, "; "))
+}
+
+// continues reports whether a source is longer than it was and begins with what
+// it was. Parquet does not count: its rows may be others although its first
+// bytes are not, as what they mean stands at its end.
+func continues(was, now checkpoint.Source) bool {
+	if now.Size <= was.Size {
+		return false
+	}
+	f, err := os.Open(was.Path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	magic := make([]byte, 4)
+	if _, err := f.ReadAt(magic, 0); err != nil || string(magic) == "PAR1" {
+		return false
+	}
+	ok, err := was.Continues(f, now.Size)
+	return ok && err == nil
 }
 
 // like checks that the sources and the mapping are those of an earlier import.

@@ -32,8 +32,16 @@ func (r *runner) all(ctx context.Context) error {
 	var result error
 	plan, mark, unfinished := r.unfinished()
 	if unfinished && !r.f.restart {
-		if err := r.job.resumable(plan, mark); err != nil {
+		grown, err := r.job.resumable(plan, mark)
+		if err != nil {
 			return coded(exitUsage, err, r.wayOn(plan))
+		}
+		if grown != nil {
+			r.app.say("a source is longer than it was and begins as it did: going on into what is new")
+			if err := r.journal.Amend(grown); err != nil {
+				return err
+			}
+			plan.Sources = grown
 		}
 		if err := r.guardResume(plan, mark); err != nil {
 			return err
