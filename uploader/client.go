@@ -80,7 +80,7 @@ func (c *Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())
 // [*Error].
 func (c *Client) Submit(ctx context.Context, b *Batch) ([]Refusal, error) {
 	d := delivery{c: c, b: b, credit: firstCredit}
-	for s := range d.pieces(c.sizes.limit()) {
+	for s := range d.pieces(c.sizes.limit) {
 		if err := d.deliver(ctx, s); err != nil {
 			return nil, err
 		}
@@ -122,7 +122,8 @@ type outcome struct {
 // does not count towards that is waiting for the rate windows.
 func (c *Client) do(ctx context.Context, what call) outcome {
 	patience := c.cfg.RetryFor
-	renewed, lent := false, false
+	renewed := [blames]bool{onContentOrUs: what.outlived} // for a 401, for a 403
+	lent := false
 	for retries := 0; ; {
 		start := time.Now()
 		v, t := c.try(ctx, what, patience)
@@ -132,10 +133,10 @@ func (c *Client) do(ctx context.Context, what call) outcome {
 		case v.do == accept:
 			c.count.good()
 			return outcome{attempt: t}
-		case v.do == renew && !renewed && !(what.outlived && v.blame == onContentOrUs):
+		case v.do == renew && !renewed[v.blame]:
 			c.auth.refuse(t.token)
 			what.token = token{}
-			renewed = true
+			renewed[v.blame] = true
 			c.count.retries.Add(1)
 			continue
 		case v.do == renew || v.do == stand:

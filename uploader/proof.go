@@ -17,9 +17,12 @@ type proof struct {
 	since      time.Time // when the witness was taken
 }
 
-// witnessAge is how old a witness gets before another one replaces it. It has
-// to stay far within the 35 days for which the platform knows a uid.
-const witnessAge = time.Hour
+// How old a witness gets before another one replaces it, and before it is not
+// sent any more: the platform knows a uid for 35 days, then it would bill it.
+const (
+	witnessAge    = time.Hour
+	maxWitnessAge = 30 * 24 * time.Hour
+)
 
 // took notes an attempt that was taken with item in it, or nil for the witness.
 func (p *proof) took(a attempt, item []byte) {
@@ -49,5 +52,8 @@ func (p *proof) any() bool { return p.body() != nil }
 func (p *proof) body() []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if time.Since(p.since) > maxWitnessAge {
+		return nil
+	}
 	return p.witness
 }

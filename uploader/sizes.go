@@ -27,18 +27,20 @@ const (
 	smallestRule = 8 << 10
 )
 
-// limit is the largest body to send: halfway between what passes and what
-// does not, so that batches of a like size are not cut more than once too
-// often, and a few refusals find the limit.
+// limit is the largest body to send: halfway between what passes and what does
+// not, so that a few refusals find the limit; what passes, when that is near,
+// so that not every body tries.
 func (s *sizes) limit() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.tooLarge == 0 {
+	switch {
+	case s.tooLarge == 0:
 		return MaxBytes
-	}
-	if time.Since(s.tried) > sizeMemory {
+	case time.Since(s.tried) > sizeMemory:
 		s.tried = time.Now() // this one tries; the others wait for what comes of it
 		return MaxBytes
+	case s.passed >= s.tooLarge-s.tooLarge/4:
+		return s.passed
 	}
 	return (s.passed + s.tooLarge) / 2
 }
@@ -78,26 +80,26 @@ func (s *sizes) refused(size int, certain bool) {
 	s.tried = time.Now()
 }
 
-// pieces cuts the batch into the fewest runs of about the same size that are
-// not larger than limit, or single measurements that are.
-func (d *delivery) pieces(limit int) iter.Seq[span] {
+// pieces cuts the batch into runs of measurements that are no larger than what
+// is known to be too large when they are sent: as few as can be, of about the
+// same size. A single measurement is a piece however large it is.
+func (d *delivery) pieces(limit func() int) iter.Seq[span] {
 	return func(yield func(span) bool) {
 		n := d.b.Len()
-		if n == 0 {
-			return
-		}
-		whole := d.size(span{0, n})
-		fair := len(head) + whole/((whole+limit-1)/limit) + len(tail)
-		from := 0
-		for i := 1; i <= n; i++ {
-			s := span{from, i}
-			if i < n && d.size(s) < fair && d.size(span{from, i + 1}) <= limit {
-				continue
+		for from := 0; from < n; {
+			rest, most := d.size(span{from, n}), limit()
+			fair := rest
+			if rest > most {
+				fair = len(head) + rest/((rest+most-1)/most) + len(tail)
 			}
-			if !yield(s) {
+			to := from + 1
+			for to < n && d.size(span{from, to}) < fair && d.size(span{from, to + 1}) <= most {
+				to++
+			}
+			if !yield(span{from, to}) {
 				return
 			}
-			from = i
+			from = to
 		}
 	}
 }

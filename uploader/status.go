@@ -39,6 +39,7 @@ const (
 	onContent                  // a measurement that gets it alone is refused
 	onContentOrUs              // likewise, with proof that the platform takes other measurements from us
 	onSize                     // no measurement is to blame, whichever the request is about
+	blames
 )
 
 // meaning is what an answer means. Kind and hint are those of the Error if it
