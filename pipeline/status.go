@@ -26,6 +26,7 @@ type status struct {
 	now   Status
 	start checkpoint.Counts
 	done  []int64 // bytes of the sources before each
+	reach int64   // bytes that the next commit will reach
 }
 
 // Status is safe to call at any time, from any goroutine.
@@ -52,19 +53,20 @@ func (s *status) begin(im *Import) {
 		s.done[i+1] = s.now.BytesTotal
 	}
 	s.now.BytesDone = s.done[im.Mark.Position.Source]
+	s.reach = s.now.BytesDone
 }
 
 // settled notes how far p reaches; it becomes visible with the commit.
 func (s *status) settled(p *parcel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.now.BytesDone = s.done[p.end.Source] + p.consumed
+	s.reach = s.done[p.end.Source] + p.consumed
 }
 
 func (s *status) committed(m checkpoint.Mark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.now.Counts = m.Counts
+	s.now.Counts, s.now.BytesDone = m.Counts, s.reach
 	s.now.Source = m.Position.Source
 	s.now.ThisRun = checkpoint.Counts{
 		Read:         m.Counts.Read - s.start.Read,

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/m3import/m3import/checkpoint"
@@ -103,7 +105,7 @@ to leave it alone and import beside it: add --state DIR`, resumeCommand(plan.Com
 func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.Mark) error {
 	before := mark.Counts
 	im := &pipeline.Import{
-		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Stdin: r.app.stdin, Select: r.f.selection,
+		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Stdin: stoppable(ctx, r.app.stdin), Select: r.f.selection,
 		Submit: logged{r.client, r.app}, Limits: uploader.Limits{Items: r.f.batchSize, Bytes: r.f.batchBytes},
 		Journal: r.journal, Mark: mark, Uploads: r.f.uploads, Drain: r.f.drain,
 		MaxRejects: r.f.budget, OnReject: r.showReject, Now: r.app.now,
@@ -137,11 +139,29 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 	}
 	if errors.Is(err, pipeline.ErrTooManyRejects) {
 		err = coded(rep.ExitCode, err, fmt.Sprintf("each with its reason: %s\nto go on all the same: raise --max-errors and run the same command", r.journal.RejectsPath()))
-	} else if errors.Is(err, pipeline.ErrStopped) || rep.ExitCode == exitTemporary || rep.ExitCode == exitFatal {
+	} else if err != nil && !rep.Finished {
 		err = coded(rep.ExitCode, err, r.goOn(plan, im.Mark, err))
 	}
 	return err
 }
+
+// stoppable is in until ctx ends: a pipe that has nothing to say would hold up
+// the stop for ever, as nothing interrupts a read of it.
+func stoppable(ctx context.Context, in io.Reader) io.Reader {
+	r, w := io.Pipe()
+	started := sync.OnceFunc(func() {
+		go func() {
+			_, err := io.Copy(w, in)
+			w.CloseWithError(err)
+		}()
+		context.AfterFunc(ctx, func() { w.CloseWithError(pipeline.ErrStopped) })
+	})
+	return readFunc(func(b []byte) (int, error) { started(); return r.Read(b) })
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(b []byte) (int, error) { return f(b) }
 
 // judge turns the end of a run into what the command ends with: an import that
 // cannot prove where every row went is no success.

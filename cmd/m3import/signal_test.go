@@ -147,3 +147,30 @@ func TestRequestSizes(t *testing.T) {
 		t.Errorf("the largest body has %d bytes: requests are not filled", held.LargestBody)
 	}
 }
+
+// A pipe that says nothing does not hold up a stop.
+func TestStopWhileStandardInputIsSilent(t *testing.T) {
+	t.Parallel()
+	v := newVictim(t)
+	cmd, out := v.command("run", "--state", "state", "--rate-limit", "none", "-m", sampleArgs(t)[1], "-")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(in, "event_id,account,meter,ts,gb,requests,region,note")
+	for i := range 20_000 { // enough for the reader to look at, and to go on
+		fmt.Fprintf(in, "e%d,acme,api,2026-01-01T00:00:00Z,1,1,,\n", i)
+	}
+	<-v.alive
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait() // the pipe is still open
+	if code := cmd.ProcessState.ExitCode(); code != exitTerm {
+		t.Errorf("exit code %d, want %d\n%s", code, exitTerm, out)
+	}
+	in.Close()
+}
