@@ -9,19 +9,21 @@
 //
 // Measurements, each as JSON text, are collected in a [Batch] until it says
 // [ErrFull]. [Client.Submit] then sends the batch for as long as it takes:
-// when it returns nil, the platform has said "accepted". Several workers share
-// one [Client], and with it the rate windows, the token, and the gate that a
-// 429 shuts.
+// when it returns no error, the platform has said "accepted" of all of it but
+// the refusals. Several workers share one [Client], and with it the rate
+// windows, the token, and the gate that a 429 shuts.
 //
 // # What an answer means
 //
-// One table says what each HTTP status means (status.go). What may pass, 429,
-// 408, 5xx, a network error, an answer that cannot be read, is tried again with
-// the same bytes: its fate is uncertain, and the platform takes a measurement
-// of a uid that it knows for the same one, for 35 days. What does not pass is
-// an [*Error] with a Kind that says what it concerns, and a Hint that says
-// what to do. 401 and 403 are tried once more with a new token, since m3ter
-// answers an expired one with 403, too.
+// One table says what each HTTP status means (status.go; docs/answers.md has it
+// for people). What may pass, 429, 408, 5xx, a network error, an answer that
+// cannot be read, is tried again with the same bytes: its fate is uncertain,
+// and the platform takes a measurement of a uid that it knows for the same one,
+// for 35 days. What is about the content has the batch taken apart, until each
+// guilty measurement stands alone and is a [Refusal] (bisect.go). What does not
+// pass is an [*Error] with a Kind that says what it concerns, and a Hint that
+// says what to do. 401 and 403 are tried once more with a new token, since
+// m3ter answers an expired one with 403, too.
 //
 // # Time
 //
