@@ -59,7 +59,7 @@ func newClient(cfg Config, cred Credentials, rt http.RoundTripper) (*Client, err
 	if rt == nil {
 		rt = newTransport(cfg)
 	}
-	return &Client{cfg: cfg, rt: rt, pace: newPacer(cfg.Rate), auth: newTokens(cfg, cred, rt)}, nil
+	return &Client{cfg: cfg, rt: rt, pace: newGovernor(cfg), auth: newTokens(cfg, cred, rt)}, nil
 }
 
 // Config is the client's configuration, resolved.

@@ -39,6 +39,10 @@ type Config struct {
 	// Rate are the windows that all requests together keep to. nil means
 	// DefaultRate, an empty slice no limit.
 	Rate []Window `json:"rate"`
+	// ShareDir is a directory in which all imports of this machine keep what
+	// they need to share the rate; it is made when it is missing. Default: ""
+	// for not sharing it.
+	ShareDir string `json:"share_dir,omitempty"`
 }
 
 const (
@@ -85,12 +89,7 @@ func (c Config) Resolve() (Config, error) {
 	if c.Rate == nil {
 		c.Rate = DefaultRate()
 	}
-	for _, w := range c.Rate {
-		if w.Requests < 1 || w.Requests > maxWindowRequests || w.Per < time.Millisecond || w.Per > maxWindowPer {
-			return c, fmt.Errorf("rate %s: a window has 1 to %d requests and lasts 1ms to 24h", w, maxWindowRequests)
-		}
-	}
-	return c, nil
+	return c, checkRate(c.Rate)
 }
 
 func orDefault[T int | time.Duration](v, def T) T {

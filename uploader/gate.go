@@ -2,25 +2,27 @@ package uploader
 
 import "time"
 
-// gate is the part of a pacer that answers a 429. Closed, it lets nobody
+// gate is the part of a book that answers a 429. Closed, it lets nobody
 // through until a time. Then it tries: one request, and when that is not
 // throttled two at once, then four, then it is open. So a hundred workers
 // cost one more 429 each time the limit still holds, not a hundred; and a
 // limit that somebody else shares is met with a few requests instead of a
-// burst. Guarded by the pacer's lock.
+// burst.
 type gate struct {
-	state   gateState
-	until   time.Time // closed: when it tries
-	room    int       // trying: requests that may be under way
-	tries   int       // trying: requests under way
-	passes  int       // trying: answers that were no 429, since room is what it is
-	strikes int       // times closed since it was last open
+	state  gateState
+	until  instant // closed: when it tries
+	room   int     // trying: requests that may be under way
+	tries  int     // trying: requests under way
+	tried  instant // trying: when the last of them left
+	passes int     // trying: answers that were no 429, since room is what it is
 	// epoch counts the closings. Workers that were under way together get
 	// their 429s together; only the first is news, and lengthens the wait.
 	epoch int
 
-	shutSince time.Time     // not open: since when
-	shutTotal time.Duration // all earlier times of not being open
+	passing bool          // a request has passed since the first of the last refusals
+	refused instant       // not passing: when that was
+	since   instant       // not open: since when
+	total   time.Duration // all earlier times of not being open
 }
 
 type gateState uint8
@@ -34,76 +36,126 @@ const (
 // fullRoom is the number of requests at once at which trying ends.
 const fullRoom = 4
 
-// gateFloor is the shortest time to be closed when the server does not say:
-// the limit per second holds "for the rest of that second".
-const gateFloor = time.Second
+const (
+	// gateFloor is the time from one try to the next when the server does not
+	// say: the limit per second holds "for the rest of that second".
+	gateFloor = time.Second
+	// After floorFor of refusals the tries become rarer, by a part of the time
+	// that the refusals have lasted: a limit of minutes cannot be told from an
+	// outage of seconds, and should not cost a request every second.
+	floorFor   = 32 * time.Second
+	rarer      = 6
+	rarestGate = 30 * time.Second
+	// longestShut is the longest that a server's wish is kept for others, who
+	// may be other programs, days later: then one asks again.
+	longestShut = time.Hour
+	// lostAfter is when a try that was not heard of again is given up: its
+	// process may have been stopped.
+	lostAfter = 2 * time.Minute
+)
 
-func (g *gate) delay(now time.Time) time.Duration {
+func (g *gate) delay(now instant) time.Duration {
 	switch {
 	case g.state == closed:
-		return max(0, g.until.Sub(now))
+		return max(0, g.until.sub(now))
 	case g.state == trying && g.tries >= g.room:
-		return never
+		if now.sub(g.tried) < lostAfter {
+			return never
+		}
 	}
 	return 0
 }
 
-func (g *gate) admit() {
-	if g.state == closed {
+func (g *gate) admit(now instant) {
+	switch {
+	case g.state == closed:
 		g.state, g.room, g.tries, g.passes = trying, 1, 0, 0
+	case g.state == trying && g.tries >= g.room:
+		g.tries = 0
 	}
 	if g.state == trying {
 		g.tries++
+		g.tried = now
 	}
 }
 
-func (g *gate) passed(now time.Time, epoch int, answered bool) {
+// passed is told of a request that was not throttled. It returns whether it is
+// the first one that passed after refusals.
+func (g *gate) passed(now instant, epoch int, answered bool) bool {
 	if g.state != trying || epoch != g.epoch {
-		return
+		return false
 	}
-	g.tries--
+	g.tries = max(0, g.tries-1)
 	if !answered {
-		return // it says nothing about the limit; the next one tries
+		return false // it says nothing about the limit; the next one tries
 	}
+	first := !g.passing
+	g.passing = true
 	if g.passes++; g.passes < g.room {
-		return
+		return first
 	}
 	g.passes = 0
 	if g.room *= 2; g.room > fullRoom {
-		g.state, g.strikes = open, 0
-		g.shutTotal += now.Sub(g.shutSince)
+		g.state = open
+		g.total += now.sub(g.since)
 	}
+	return first
 }
 
-func (g *gate) refused(now time.Time, epoch int, after time.Duration) {
-	if epoch == g.epoch {
+// refuse is told of a 429. It returns whether that is news, and then whether
+// it is the first since a request passed.
+func (g *gate) refuse(now instant, epoch int, after time.Duration) (news, first bool) {
+	if epoch == g.epoch && g.state != closed {
+		news, first = true, g.state == open || g.passing
+		left := now
+		if g.state == trying {
+			left = g.tried
+		}
 		if g.state == open {
-			g.shutSince = now
+			g.since = now
+		}
+		if first {
+			g.refused, g.passing = now, false
 		}
 		g.epoch++
-		g.strikes++
 		g.state, g.until = closed, now
 		if after <= 0 {
-			g.until = now.Add(gateFloor + fullJitter(g.strikes-1))
+			g.until = max(now, left.add(spacing(now.sub(g.refused))))
 		}
 	}
 	if g.state == closed && after > 0 {
-		if until := now.Add(backoff(0, after)); until.After(g.until) {
-			g.until = until
-		}
+		g.until = max(g.until, now.add(backoff(0, min(after, longestShut))))
 	}
+	return news, first
+}
+
+// spacing is the time from one try to the next when refusals have lasted for
+// so long. Other hosts may be trying, too, hence some chance.
+func spacing(lasted time.Duration) time.Duration {
+	if lasted < floorFor {
+		return gateFloor + randomUpTo(gateFloor/100)
+	}
+	d := min(lasted/rarer, rarestGate)
+	return d + randomUpTo(d/10)
 }
 
 // shutTime is for how long altogether the gate has not been open.
-func (g *gate) shutTime(now time.Time) time.Duration {
+func (g *gate) shutTime(now instant) time.Duration {
 	if g.state == open {
-		return g.shutTotal
+		return g.total
 	}
-	return g.shutTotal + now.Sub(g.shutSince)
+	return g.total + now.sub(g.since)
 }
 
 // hopeless tells whether patience ends before the gate can open.
-func (g *gate) hopeless(now time.Time, patience time.Duration) bool {
+func (g *gate) hopeless(now instant, patience time.Duration) bool {
 	return g.state != open && patience <= 0 ||
-		g.state == closed && g.until.Sub(now) > patience
+		g.state == closed && g.until.sub(now) > patience
+}
+
+// shift moves all times by d.
+func (g *gate) shift(d time.Duration) {
+	for _, t := range []*instant{&g.until, &g.tried, &g.refused, &g.since} {
+		*t = t.add(d)
+	}
 }

@@ -23,25 +23,43 @@ import (
 // when x left, N of them were under way or had been over for less than the
 // window, and x was not let through.
 //
-// So there is no assumption about latency or its jitter. The price is one
-// round trip per window: nothing in five minutes, some percent of the 50 a
-// second while a burst lasts. Token buckets were not used: one that never
-// breaks a rolling window gives up its burst or half the rate.
+// The window need not wait for the answer's way back. Let every trip take at
+// least a to the server and b back. A request was counted no later than b
+// before it was over, and the next one is counted no earlier than a after it
+// left; so the window may begin to run a+b before the request is over, and a+b
+// is the least that a trip takes, which can be measured (see trips). Where all
+// trips take the same, departures are then as far apart as arrivals have to
+// be, and nothing is lost. Where they vary, what is lost is what they vary by,
+// once per window: nothing in five minutes, but as much as a fifth of the 50 a
+// second in a burst over a bad network. Who does not know where in its trip a
+// request is counted cannot do better and be sure.
 //
-// What this cannot see, other processes and earlier runs that share the limit,
-// the server answers with 429. That shuts the gate for all: see throttled.
+// Token buckets were not used: one that never breaks a rolling window gives up
+// its burst or half the rate.
 //
 // Who waits is served first come, first served. There is no goroutine: the
 // waiter at the front of the queue keeps the time for all.
+//
+// What other processes do is in the book that the pacer shares with them, see
+// share; what other machines do the server answers with 429. That shuts the
+// gate for all, see gate, and teaches the real limit, see finding.
 type pacer struct {
-	windows []Window // with the margin added
-	start   time.Time
-
 	mu       sync.Mutex
+	limits   []limit
 	queue    []*waiter
 	inFlight int
-	ended    ring
-	gate
+	own      ledger // what this pacer did
+	book     book   // as of the last look
+	clock    clock
+	trips    trips
+	share    *share // nil: alone
+	epoch    int    // of the gate when the queue was last told
+}
+
+// limit is a window to keep to: span is its length with the margin added.
+type limit struct {
+	Window
+	span time.Duration
 }
 
 // marginPart is the part of a window that is added to it: clocks differ in
@@ -50,6 +68,13 @@ type pacer struct {
 const marginPart = 1000
 
 const never = time.Duration(math.MaxInt64)
+
+// Where a wait depends on another process, its end is not told: it is looked
+// for so often.
+const (
+	pollGate = 20 * time.Millisecond
+	pollTrip = 5 * time.Millisecond
+)
 
 var errGateShut = errors.New("throttled for longer than retries may last")
 
@@ -61,18 +86,39 @@ type waiter struct {
 // by exactly one call of over, throttled or unused.
 type permit struct {
 	epoch int
+	left  time.Time
 	// How long it was waited for: for the windows, and for the gate.
 	paced, gated time.Duration
 }
 
 func newPacer(windows []Window) *pacer {
-	p := &pacer{start: time.Now(), windows: slices.Clone(windows)}
-	for i, w := range p.windows {
-		p.windows[i].Per += w.Per / marginPart
-		p.ended.limit = max(p.ended.limit, w.Requests)
-	}
+	p := &pacer{clock: newClock()}
+	p.setLimits(windows)
 	return p
 }
+
+func (p *pacer) setLimits(windows []Window) {
+	p.limits = make([]limit, len(windows))
+	size := 0
+	for i, w := range windows {
+		p.limits[i] = limit{w, w.Per + w.Per/marginPart}
+		size = max(size, w.Requests)
+	}
+	p.own = p.own.resized(size, 0)
+}
+
+// look calls f with the book and all ledgers up to date. f is called once.
+func (p *pacer) look(f func(now instant)) {
+	if p.share == nil || len(p.limits) == 0 || p.share.look(p, f) != nil {
+		f(p.clock.now())
+	}
+	if p.epoch != p.book.gate.epoch {
+		p.epoch = p.book.gate.epoch
+		p.nudge(len(p.queue)) // everybody's patience may be too short now
+	}
+}
+
+func (p *pacer) sharing() bool { return p.share != nil && p.share.joined }
 
 // acquire waits for a permit. patience is how long the gate may keep it
 // waiting; as soon as it is known that this will not do, the error is
@@ -84,29 +130,33 @@ func (p *pacer) acquire(ctx context.Context, patience time.Duration) (permit, er
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	entered := time.Now()
-	if len(p.queue) == 0 && p.delay(entered) <= 0 {
-		return p.admit(), nil
+	if len(p.queue) == 0 {
+		if t, wait := p.try(); wait <= 0 {
+			return t, nil
+		}
 	}
 
 	w := &waiter{wake: make(chan struct{}, 1)}
 	p.queue = append(p.queue, w)
-	shut := p.shutTime(entered)
-	for now := entered; ; now = time.Now() {
-		gated := p.shutTime(now) - shut
+	shut := p.book.gate.shutTime(p.clock.now())
+	for {
 		wait := never
+		var t permit
 		if p.queue[0] == w {
-			if wait = p.delay(now); wait <= 0 {
-				admitted := p.admit()
-				p.leave(w)
-				admitted.gated, admitted.paced = gated, now.Sub(entered)-gated
-				return admitted, nil
-			}
+			t, wait = p.try()
 		}
-		if p.hopeless(now, patience-gated) {
+		now := p.clock.now()
+		gated := max(0, p.book.gate.shutTime(now)-shut)
+		if wait <= 0 {
+			p.leave(w)
+			t.gated, t.paced = gated, time.Since(entered)-gated
+			return t, nil
+		}
+		if p.book.gate.hopeless(now, patience-gated) {
 			p.leave(w)
 			return permit{gated: gated}, errGateShut
 		}
-		if p.state != open {
+		if p.book.gate.state != open {
 			wait = min(wait, patience-gated)
 		}
 		p.mu.Unlock()
@@ -114,7 +164,7 @@ func (p *pacer) acquire(ctx context.Context, patience time.Duration) (permit, er
 		p.mu.Lock()
 		if err != nil {
 			p.leave(w)
-			return permit{gated: p.shutTime(time.Now()) - shut}, err
+			return permit{gated: max(0, p.book.gate.shutTime(p.clock.now())-shut)}, err
 		}
 	}
 }
@@ -136,26 +186,92 @@ func sleep(ctx context.Context, wait time.Duration, nudge <-chan struct{}) error
 	return nil
 }
 
-// delay is how long the next request has to wait at least: 0 when it may go,
-// never when that depends on a request that is under way.
-func (p *pacer) delay(now time.Time) time.Duration {
-	wait := p.gate.delay(now)
-	for _, w := range p.windows {
-		free := w.Requests - p.inFlight
-		if free <= 0 {
-			return never
+// try gives a permit when the wait for it is over, and otherwise says how long
+// to wait before trying again.
+func (p *pacer) try() (t permit, wait time.Duration) {
+	p.look(func(now instant) {
+		wait = p.delay(now)
+		if wait > 0 {
+			if p.sharing() {
+				p.book.members[p.share.place].wants = now.add(min(wait, time.Hour))
+			}
+			return
 		}
-		if end, ok := p.ended.latest(free); ok {
-			wait = max(wait, end+w.Per-now.Sub(p.start))
+		p.book.gate.admit(now)
+		p.book.grants++
+		p.inFlight++
+		if p.sharing() {
+			m := &p.book.members[p.share.place]
+			m.turn, m.wants = p.book.grants, 0
 		}
-	}
-	return wait
+		t = permit{epoch: p.book.gate.epoch, left: time.Now()}
+	})
+	return t, wait
 }
 
-func (p *pacer) admit() permit {
-	p.gate.admit()
-	p.inFlight++
-	return permit{epoch: p.epoch}
+// delay is how long the next request has to wait at least: 0 when it may go,
+// never when that depends on a request of this pacer that is under way.
+func (p *pacer) delay(now instant) time.Duration {
+	wait := p.book.gate.delay(now)
+	if wait == never && p.sharing() {
+		wait = pollGate
+	}
+	free := now.add(-time.Hour) // since when there is room in all windows
+	floor := p.trips.floor()
+	for v := range p.views() {
+		room := v.requests - v.inFlight
+		if v.learns {
+			room = v.ledger.finding(v.Per).budget(now, v.requests) - v.inFlight
+		}
+		span := v.span - min(floor, v.span)
+		if room > 0 {
+			if end, ok := v.ledger.latest(room); ok {
+				free = max(free, end.add(span))
+			}
+		} else if p.sharing() {
+			// Nothing that is under way leaves the window before that.
+			wait = max(wait, span, pollTrip)
+		} else {
+			return never
+		}
+	}
+	if p.sharing() {
+		free = free.add(time.Duration(p.book.rank(p.share.place, now)) * yield)
+	}
+	return max(wait, free.sub(now))
+}
+
+// A view is a window to look at, in a ledger.
+type view struct {
+	limit
+	ledger   *ledger
+	requests int // that it may hold
+	inFlight int
+	learns   bool
+}
+
+// views are the windows to keep to: those of this pacer, and, where the book
+// is shared, the same for all who share it. What 429s teach is about the
+// latter.
+func (p *pacer) views() func(yield func(view) bool) {
+	return func(yield func(view) bool) {
+		for i, w := range p.limits {
+			shared := p.sharing() && i < maxShared
+			if !yield(view{w, &p.own, w.Requests, p.inFlight, !shared}) {
+				return
+			}
+			if !shared {
+				continue
+			}
+			org, sheet := ofOrganization(w.Window), &p.share.address
+			if org {
+				sheet = &p.share.org
+			}
+			if !yield(view{w, &sheet.ledger, p.share.shared(&p.book, w.Window), p.share.inFlight(&p.book, p, org), true}) {
+				return
+			}
+		}
+	}
 }
 
 // leave takes w out of the queue; whoever is at the front now looks anew.
@@ -179,9 +295,10 @@ func (p *pacer) nudge(n int) {
 func (p *pacer) over(t permit, answered bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	p.end(now)
-	p.gate.passed(now, t.epoch, answered)
+	p.look(func(now instant) {
+		p.passed(now, t, answered)
+		p.end(now, t, answered, true)
+	})
 	p.nudge(1)
 }
 
@@ -189,8 +306,10 @@ func (p *pacer) over(t permit, answered bool) {
 func (p *pacer) unused(t permit) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.inFlight--
-	p.gate.passed(time.Now(), t.epoch, false)
+	p.look(func(now instant) {
+		p.inFlight--
+		p.book.gate.passed(now, t.epoch, false)
+	})
 	p.nudge(1)
 }
 
@@ -199,15 +318,45 @@ func (p *pacer) unused(t permit) {
 func (p *pacer) throttled(t permit, after time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	p.end(now)
-	p.gate.refused(now, t.epoch, after)
-	p.nudge(len(p.queue)) // everybody's patience may be too short now
+	p.look(func(now instant) {
+		if news, first := p.book.gate.refuse(now, t.epoch, after); news {
+			for v := range p.views() {
+				if v.learns {
+					v.ledger.finding(v.Per).refused(now, v.ledger.within(now, v.Per), v.requests, first)
+				}
+			}
+		}
+		p.end(now, t, true, false)
+	})
+	p.nudge(len(p.queue))
 }
 
-func (p *pacer) end(now time.Time) {
+func (p *pacer) passed(now instant, t permit, answered bool) {
+	late := p.book.gate.state == closed && t.epoch != p.book.gate.epoch
+	first := p.book.gate.passed(now, t.epoch, answered)
+	for v := range p.views() {
+		switch {
+		case !v.learns:
+		case late:
+			v.ledger.finding(v.Per).late()
+		case first:
+			v.ledger.finding(v.Per).passed(now, v.ledger.within(now, v.Per), v.requests)
+		}
+	}
+}
+
+// end enters a request that was made.
+func (p *pacer) end(now instant, t permit, answered, accepted bool) {
 	p.inFlight--
-	p.ended.push(now.Sub(p.start))
+	p.own.push(now, accepted)
+	if p.sharing() {
+		p.share.address.push(now, accepted)
+		p.share.org.push(now, accepted)
+	}
+	if answered {
+		left := time.Now()
+		p.trips.add(left, left.Sub(t.left))
+	}
 }
 
 // shutUntil is when the gate lets a probe through, and zero when it is not
@@ -215,38 +364,8 @@ func (p *pacer) end(now time.Time) {
 func (p *pacer) shutUntil() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.state != closed {
+	if p.book.gate.state != closed {
 		return time.Time{}
 	}
-	return p.until
-}
-
-// ring keeps the last limit times pushed.
-type ring struct {
-	times []time.Duration // grows to limit, then wraps
-	next  int
-	limit int
-}
-
-func (r *ring) push(t time.Duration) {
-	switch {
-	case r.limit == 0:
-	case len(r.times) < r.limit:
-		r.times = append(r.times, t)
-	default:
-		r.times[r.next] = t
-		r.next = (r.next + 1) % r.limit
-	}
-}
-
-// latest is the n-th last time, counted from 1, when there are so many.
-func (r *ring) latest(n int) (time.Duration, bool) {
-	if n > len(r.times) {
-		return 0, false
-	}
-	i := r.next - n
-	if i < 0 {
-		i += len(r.times)
-	}
-	return r.times[i], true
+	return time.Now().Add(p.book.gate.until.sub(p.clock.now()))
 }

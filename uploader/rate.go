@@ -74,3 +74,12 @@ func ParseRate(text string) ([]Window, error) {
 	}
 	return windows, nil
 }
+
+func checkRate(rate []Window) error {
+	for _, w := range rate {
+		if w.Requests < 1 || w.Requests > maxWindowRequests || w.Per < time.Millisecond || w.Per > maxWindowPer {
+			return fmt.Errorf("rate %s: a window has 1 to %d requests and lasts 1ms to 24h", w, maxWindowRequests)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package uploader
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// A book is what the pacers that talk to one endpoint have in common. A pacer
+// that is alone has one of its own.
+type book struct {
+	last    instant // when somebody last looked at it; no time in it is later
+	offset  int64   // its time minus the wall clock's, see clock
+	grants  uint64  // permits given, ever
+	gate    gate
+	members [maxMembers]member
+}
+
+// A member is a pacer that shares a book, mostly a process.
+type member struct {
+	id       uint64 // random; 0: the place is free
+	scope    uint64 // of its organization
+	beat     instant
+	wants    instant // somebody waits there, and looks again at this time
+	turn     uint64  // book.grants at the last permit that it got
+	inFlight int
+	told     [maxShared]Window // what it was told to keep to
+}
+
+const (
+	maxMembers = 32
+	maxShared  = 4 // windows of one member
+)
+
+// yield is how long a member leaves a free place to each of those whose turn
+// it is before. Who waits for the same place wakes at the same time, so it is
+// soon taken. late is how much later than it said a member may look again and
+// still be counted among those who wait.
+const (
+	yield = 2 * time.Millisecond
+	late  = 20 * time.Millisecond
+)
+
+// rank is how many others wait whose turn is before that of the member in
+// place self.
+func (b *book) rank(self int, now instant) int {
+	n := 0
+	for i := range b.members {
+		if m := &b.members[i]; i != self && m.id != 0 && m.wants.add(late) >= now && m.turn < b.members[self].turn {
+			n++
+		}
+	}
+	return n
+}
+
+// codec reads or writes numbers in a fixed order, so that one function is both
+// the writer of a form and its reader.
+type codec struct {
+	buf     []byte
+	at      int
+	writing bool
+}
+
+func (c *codec) u64(v *uint64) {
+	if c.at+8 > len(c.buf) {
+		c.at = len(c.buf) + 1 // too short: ok says so
+		return
+	}
+	if c.writing {
+		binary.LittleEndian.PutUint64(c.buf[c.at:], *v)
+	} else {
+		*v = binary.LittleEndian.Uint64(c.buf[c.at:])
+	}
+	c.at += 8
+}
+
+func (c *codec) ok() bool { return c.at <= len(c.buf) }
+
+func number[T ~int | ~int64 | ~uint8](c *codec, v *T) {
+	n := uint64(*v)
+	c.u64(&n)
+	*v = T(n)
+}
+
+func (c *codec) flag(v *bool) {
+	var n uint64
+	if *v {
+		n = 1
+	}
+	c.u64(&n)
+	*v = n != 0
+}
+
+func (b *book) code(c *codec) {
+	number(c, &b.last)
+	number(c, &b.offset)
+	c.u64(&b.grants)
+	b.gate.code(c)
+	used := 0
+	for used = len(b.members); used > 0 && b.members[used-1].id == 0; used-- {
+	}
+	number(c, &used)
+	for i := range b.members {
+		if i >= used {
+			b.members[i] = member{}
+			continue
+		}
+		b.members[i].code(c)
+	}
+}
+
+func (g *gate) code(c *codec) {
+	number(c, &g.state)
+	number(c, &g.until)
+	number(c, &g.room)
+	number(c, &g.tries)
+	number(c, &g.tried)
+	number(c, &g.passes)
+	number(c, &g.epoch)
+	c.flag(&g.passing)
+	number(c, &g.refused)
+	number(c, &g.since)
+	number(c, &g.total)
+}
+
+func (m *member) code(c *codec) {
+	c.u64(&m.id)
+	c.u64(&m.scope)
+	number(c, &m.beat)
+	number(c, &m.wants)
+	c.u64(&m.turn)
+	number(c, &m.inFlight)
+	for i := range m.told {
+		number(c, &m.told[i].Requests)
+		number(c, &m.told[i].Per)
+	}
+}
+
+func (l *ledger) code(c *codec) {
+	c.u64(&l.total)
+	c.u64(&l.accepted)
+	c.u64(&l.size)
+	for i := range l.findings {
+		l.findings[i].code(c)
+	}
+}
+
+func (f *finding) code(c *codec) {
+	number(c, &f.per)
+	number(c, &f.limit)
+	number(c, &f.since)
+	number(c, &f.pause)
+	number(c, &f.before)
+	number(c, &f.first)
+	number(c, &f.fewest)
+	number(c, &f.refusals)
+}

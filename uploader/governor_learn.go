@@ -1,0 +1,129 @@
+package uploader
+
+import "time"
+
+// A finding is what 429s have taught about one window, when the real limit is
+// lower than the one that was told, or when somebody else uses a part of it.
+//
+// A 429 does not say which limit was met. But a limit shows itself: requests
+// are refused while the window holds so many, and one passes as soon as it
+// holds fewer. So each stretch of refusals, from the first to the next request
+// that passes, is a test of every window. A window is cleared when something
+// is refused although it was empty or is a good deal emptier than at the first
+// refusal, or when something passes although it is as full as before. So an
+// outage of the server's clears all windows, unless it ends just when the first
+// request leaves one. What is left over is believed at once
+// when several probes were refused in between, otherwise at the second time,
+// so that a stray 429 costs nothing.
+//
+// A limit that is believed is then tried to be exceeded by a hundredth of what
+// was told, then two, four, and so on, each time after a pause: longer each
+// time that the same limit is met again.
+type finding struct {
+	per    time.Duration // of the window; 0: not in use
+	limit  int           // requests; 0: none believed
+	since  instant       // when it was set
+	pause  time.Duration // before it is tried to be exceeded
+	before int           // at how many the last stretch that proved too little was refused
+
+	// Of the present stretch of refusals: how many requests the window held at
+	// the first refusal, and at the fewest, of which 0 clears the window.
+	first, fewest int
+	refusals      int
+}
+
+const (
+	maxFindings   = maxShared
+	shortestPause = 30 * time.Second
+	longestPause  = time.Hour
+	// believedAfter is how many refusals in a stretch convince.
+	believedAfter = 4
+)
+
+// finding of the window. When there are too many, the oldest makes room.
+func (l *ledger) finding(per time.Duration) *finding {
+	oldest := &l.findings[0]
+	for i := range l.findings {
+		f := &l.findings[i]
+		if f.per == per {
+			return f
+		}
+		if f.since < oldest.since {
+			oldest = f
+		}
+	}
+	*oldest = finding{per: per}
+	return oldest
+}
+
+// budget is how many requests the window may hold now, at most told.
+func (f *finding) budget(now instant, told int) int {
+	if f.limit == 0 {
+		return told
+	}
+	b := f.limit
+	step := max(1, told/100)
+	for t := f.since.add(f.pause); t <= now && b < told; t = t.add(f.pause) {
+		b += step
+		step *= 2
+	}
+	return min(b, told)
+}
+
+// refused is a refusal that is not about the same moment as an earlier one,
+// when the window held so many requests. first tells that it begins a stretch.
+func (f *finding) refused(now instant, held, told int, first bool) {
+	if first {
+		f.first, f.fewest, f.refusals = held, held, 0
+		if f.limit > 0 && held > f.limit && f.budget(now, told) <= told {
+			// It was a try to exceed what is believed.
+			f.believe(now, held, told)
+			f.fewest = 0
+		}
+	}
+	f.refusals++
+	f.fewest = min(f.fewest, held)
+}
+
+// late is a request that was under way at the first refusal of a stretch and
+// was not refused: it was in the window, too.
+func (f *finding) late() {
+	f.first++
+	if f.fewest > 0 {
+		f.fewest++
+	}
+}
+
+// passed ends a stretch, with so many requests in the window.
+func (f *finding) passed(now instant, held, told int) {
+	suspect, emptier := f.fewest, f.fewest < f.first-f.first/50
+	f.first, f.fewest = 0, 0
+	if emptier || suspect == 0 || held >= suspect || suspect > told {
+		return
+	}
+	similar := f.before > 0 && 4*abs(suspect-f.before) <= max(suspect, f.before)
+	if f.limit > 0 {
+		similar = similar || suspect >= f.limit/2
+	}
+	f.before = suspect
+	if similar || f.refusals >= believedAfter {
+		f.believe(now, suspect, told)
+	}
+}
+
+func (f *finding) believe(now instant, limit, told int) {
+	limit = max(1, limit-limit/100)
+	again := f.limit > 0 && abs(limit-f.limit) <= max(1, told/20)
+	switch {
+	case again:
+		f.pause = min(2*f.pause, longestPause)
+	default:
+		f.pause = max(shortestPause, f.per)
+	}
+	if f.limit > 0 && limit >= f.limit && !again {
+		limit = max(f.limit, limit)
+	}
+	f.limit, f.since, f.before = limit, now, limit
+}
+
+func abs(n int) int { return max(n, -n) }
