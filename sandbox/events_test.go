@@ -296,6 +296,12 @@ func TestEventDelay(t *testing.T) {
 		t.Errorf("at once: got %+v", got)
 	}
 	p.Advance(time.Minute)
+	seen := p.events("").Data
+	p.Advance(-time.Minute)
+	if a := p.send(p.request("GET", orgPath+"/events/"+seen[0].ID, "")); a.status != 404 {
+		t.Errorf("by its id, before its time: got %d %s", a.status, a.body)
+	}
+	p.Advance(time.Minute)
 	if got := p.events("").Data; len(got) != 1 || !got[0].Time.Equal(now.Add(time.Minute)) {
 		t.Errorf("after a minute: got %+v", got)
 	}
@@ -340,32 +346,52 @@ func TestDownload(t *testing.T) {
 	}
 }
 
-// TestEventsKept: the newest 10,000, and a page over some that are gone.
+// TestEventsKept: the newest 10,000, or as many as have 64 MB of files.
 func TestEventsKept(t *testing.T) {
-	s := sandbox.New(sandbox.Config{})
-	token := tokenOf(t, s)()
-	twice := []byte(envelope(plainUsage, plainUsage))
-	for range 10_001 {
-		direct(s, token, twice)
-	}
-	seen, query := 0, "?pageSize=100"
-	for query != "" {
-		r := httptest.NewRequest("GET", orgPath+"/events"+query, nil)
-		r.Header.Set("User-Agent", "test")
-		r.Header.Set("Authorization", "Bearer "+token)
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
-		var page eventPage
-		if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil {
-			t.Fatal(err)
+	long := strings.Replace(plainUsage, `"measure"`, `"other":{"x":"`+strings.Repeat("x", 400_000)+`"},"measure"`, 1)
+	for _, tt := range []struct {
+		measurement      string
+		made, least, max int
+	}{
+		{plainUsage, 10_001, 10_000, 10_000},
+		{long, 180, 165, 168},
+	} {
+		s := sandbox.New(sandbox.Config{})
+		token := tokenOf(t, s)()
+		get := func(path string) *httptest.ResponseRecorder {
+			r := httptest.NewRequest("GET", orgPath+"/events"+path, nil)
+			r.Header.Set("User-Agent", "test")
+			r.Header.Set("Authorization", "Bearer "+token)
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			return w
 		}
-		seen += len(page.Data)
-		if query = ""; page.NextToken != "" {
-			query = "?pageSize=100&nextToken=" + page.NextToken
+		page := func(query string) (page eventPage) {
+			if err := json.Unmarshal(get(query).Body.Bytes(), &page); err != nil {
+				t.Fatal(err)
+			}
+			return page
 		}
-	}
-	if seen != 10_000 {
-		t.Errorf("got %d events, want 10000", seen)
+		direct(s, token, []byte(envelope(tt.measurement)))
+		direct(s, token, []byte(envelope(tt.measurement)))
+		first := "/" + page("").Data[0].ID
+		for range tt.made - 1 {
+			direct(s, token, []byte(envelope(tt.measurement)))
+		}
+		seen := 0
+		for next := "?"; next != ""; {
+			p := page(next)
+			seen += len(p.Data)
+			if next = ""; p.NextToken != "" {
+				next = "?nextToken=" + p.NextToken
+			}
+		}
+		if seen < tt.least || seen > tt.max {
+			t.Errorf("got %d events of %d, want %d to %d", seen, tt.made, tt.least, tt.max)
+		}
+		if w := get(first); w.Code != 404 {
+			t.Errorf("the oldest event is there still: %d %s", w.Code, w.Body)
+		}
 	}
 }
 

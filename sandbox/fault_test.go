@@ -111,6 +111,23 @@ func TestFaultPages(t *testing.T) {
 	}
 }
 
+// TestRulesAreCopies: what a caller does with its data later changes no rule.
+func TestRulesAreCopies(t *testing.T) {
+	given := sandbox.Fault{
+		On: []string{"GetMeter"}, When: sandbox.When{Contains: []string{"a"}}, Headers: map[string]string{"A": "1"},
+		Drip: &sandbox.Drip{Bytes: 1}, Cut: new(1),
+	}
+	s := sandbox.New(sandbox.Config{Faults: []sandbox.Fault{given}})
+	spoil := func(f sandbox.Fault) {
+		f.On[0], f.When.Contains[0], f.Headers["A"], f.Drip.Bytes, *f.Cut = "", "", "", 0, 0
+	}
+	spoil(given)
+	spoil(s.Faults()[0].Fault)
+	if f := s.Faults()[0]; f.On[0] != "GetMeter" || f.When.Contains[0] != "a" || f.Headers["A"] != "1" || f.Drip.Bytes != 1 || *f.Cut != 1 {
+		t.Errorf("got %+v", f)
+	}
+}
+
 func TestFaultPagesRefuse(t *testing.T) {
 	p := start(t, sandbox.Config{Faults: []sandbox.Fault{{Name: "there", Status: 503, On: []string{"GetMeter"}}}})
 	post := func(media, body string) answer {
@@ -224,6 +241,7 @@ func TestDelay(t *testing.T) {
 			submission(sandbox.Fault{Delay: 2 * time.Second}),
 			submission(sandbox.Fault{Delay: 3 * time.Second, At: sandbox.Committed}),
 			submission(sandbox.Fault{Drip: &sandbox.Drip{Bytes: 5, Every: time.Second}}),
+			submission(sandbox.Fault{Drip: &sandbox.Drip{Every: time.Hour}}), // the first has it
 		}})
 		token, began := tokenOf(t, s)(), time.Now()
 		if w := direct(s, token, []byte(envelope(plainUsage))); w.Body.String() != `{"result":"accepted"}` {
@@ -292,6 +310,14 @@ func TestChance(t *testing.T) {
 	other := submission(sandbox.Fault{Name: "other", When: sandbox.When{Probability: 0.5}, Headers: map[string]string{"X": "y"}})
 	if beside := strikes(t, with(1, other), n); beside != one {
 		t.Error("another rule changes what this one chooses")
+	}
+	renamed := with(1)
+	renamed.RemoveFaults()
+	if err := renamed.AddFaults(submission(sandbox.Fault{Name: "luck", When: sandbox.When{Probability: 0.3}, Status: 503})); err != nil {
+		t.Fatal(err)
+	}
+	if strikes(t, renamed, n) == one {
+		t.Error("rules of two names choose the same requests")
 	}
 	if two := strikes(t, with(2), n); two == one {
 		t.Error("another seed chooses the same requests")
