@@ -18,9 +18,11 @@ import (
 // repeat over the whole input. The platform would take one measurement of each
 // uid and ignore the rest without a word, whether they say the same or not.
 //
-// Memory is bounded whatever the size of the input: what is seen goes into 256
-// parts by the uid's hash, which spill to temporary files, and each part is
-// looked at alone. The zero value is ready. Close removes the files.
+// What is seen goes into 256 parts by the uid's hash, which spill to temporary
+// files, and each part is looked at alone: memory is 64 bytes for each entry of
+// the largest part. That is little as long as uids differ; where a few uids are
+// on most of the input, which is what an audit is to find out, their part holds
+// most of it. The zero value is ready. Close removes the files.
 type Audit struct {
 	seed  [3]maphash.Seed
 	parts [auditParts]auditPart
@@ -187,11 +189,19 @@ func (a *Audit) Repeats(show int) (Repeats, error) {
 				r.Other++
 			}
 			r.First = append(r.First, Repeat{Measurement: entries[k].at, Earlier: entries[first].at, Same: same})
+			if len(r.First) > 2*show+64 {
+				r.keep(show)
+			}
 		}
-		slices.SortFunc(r.First, func(x, y Repeat) int { return cmp.Compare(x.Measurement, y.Measurement) })
-		r.First = slices.Clone(r.First[:min(len(r.First), show)])
+		r.keep(show)
 	}
 	return r, nil
+}
+
+// keep keeps the first few of First.
+func (r *Repeats) keep(n int) {
+	slices.SortFunc(r.First, func(x, y Repeat) int { return cmp.Compare(x.Measurement, y.Measurement) })
+	r.First = r.First[:min(len(r.First), n)]
 }
 
 // Close frees what the audit holds.

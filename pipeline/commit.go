@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -15,7 +16,8 @@ import (
 // committer makes durable what has settled, in the order of the input.
 type committer struct {
 	im    *Import
-	mark  checkpoint.Mark
+	mark  checkpoint.Mark // as it will be
+	saved checkpoint.Mark // as it was committed last
 	sums  sums
 	group []*parcel // settled, not yet durable
 	line  []byte
@@ -33,7 +35,8 @@ type doubt struct {
 // begin puts a mark down before anything is sent, so that even the first crash
 // finds when the sending began.
 func (im *Import) begin() (*committer, error) {
-	c := &committer{im: im, mark: im.Mark}
+	c := &committer{im: im, mark: im.Mark, saved: im.Mark}
+	c.mark.RejectCodes = maps.Clone(im.Mark.RejectCodes)
 	if err := c.sums.load(im.Mark.Totals); err != nil {
 		return nil, err
 	}
@@ -94,7 +97,10 @@ func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 			// The reading stopped, so this is the last parcel: nothing after
 			// the mark was sent.
 			c.sending(time.Time{}, 0)
-			return errors.Join(p.err, c.commit())
+			if err := c.commit(); err != nil {
+				return err
+			}
+			return p.err
 		case p != nil && p.err != nil:
 			return p.err
 		case !ok:
@@ -141,6 +147,8 @@ func (c *committer) commit() error {
 	if err := c.im.Journal.Commit(c.mark); err != nil {
 		return fmt.Errorf("the state could not be written, so the import stops: %w", err)
 	}
+	c.saved = c.mark
+	c.saved.RejectCodes = maps.Clone(c.mark.RejectCodes)
 	c.im.status.committed(c.mark)
 	for _, r := range c.told {
 		c.im.OnReject(r)
@@ -148,7 +156,7 @@ func (c *committer) commit() error {
 	c.told = c.told[:0]
 	for _, p := range c.group {
 		c.im.flights.landed(p.sent)
-		batchPool.Put(p.batch)
+		c.im.batches.Put(p.batch)
 		p.batch = nil
 		for _, l := range p.leases {
 			l.free()

@@ -29,7 +29,7 @@ type piece struct {
 // nobody takes the chunks any more. What goes wrong is the last piece in line,
 // so that everything before it is settled first.
 func (im *Import) cut(reading, sending context.Context, pieces chan<- piece) error {
-	for i := im.Mark.Position.Source; i < len(im.Sources); i++ {
+	for i := im.Mark.Position.Source; i < len(im.Sources) && sending.Err() == nil; i++ {
 		from := checkpoint.Position{}
 		if i == im.Mark.Position.Source {
 			from = im.Mark.Position
@@ -61,6 +61,12 @@ func (im *Import) cutSource(reading, sending context.Context, i int, from checkp
 			return ErrStopped
 		}
 		chunk, err := src.Next()
+		if reading.Err() != nil {
+			// Whoever is stopped may have had its producer stopped with it: what
+			// came last can be half a row that looks like a whole one. It was
+			// never packed, so it is read again.
+			return ErrStopped
+		}
 		if err == io.EOF {
 			if err := im.unchanged(i); err != nil {
 				return err

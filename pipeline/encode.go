@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"errors"
-	"sync"
 
 	"github.com/m3import/m3import/mapper"
 	"github.com/m3import/m3import/reader"
@@ -19,6 +18,7 @@ const (
 
 // row is one record of an encoded chunk.
 type row struct {
+	start  reader.Pos
 	end    reader.Pos // where the next record can be read from
 	items  uint32     // its measurements end here in encoded.out.Items
 	reject int32      // index into encoded.rejects, or -1
@@ -33,21 +33,29 @@ type encoded struct {
 	rejects []rejectDraft
 }
 
-// encodedPool keeps the memory of encoded chunks: what one chunk needed, the
-// next one of the same file needs too.
-var encodedPool = sync.Pool{New: func() any { return new(encoded) }}
+// maxReused is the largest buffer that is kept for the next chunk.
+const maxReused = 4 << 20
 
-func (e *encoded) free() {
+// reuse keeps the memory of an encoded chunk: what one chunk needed, the next
+// one of the same file needs too.
+func (im *Import) reuse(e *encoded) {
+	if cap(e.out.JSON) > maxReused {
+		return
+	}
 	e.out.Reset()
+	clear(e.rejects)
 	e.rows, e.rejects = e.rows[:0], e.rejects[:0]
 	e.piece = piece{}
-	encodedPool.Put(e)
+	im.encodeds.Put(e)
 }
 
 // encode parses and maps one chunk. It is pure: the same chunk gives the same
 // bytes wherever and whenever it runs.
 func (im *Import) encode(p piece) *encoded {
-	e := encodedPool.Get().(*encoded)
+	e, ok := im.encodeds.Get().(*encoded)
+	if !ok {
+		e = new(encoded)
+	}
 	e.piece = p
 	if p.chunk == nil {
 		return e
@@ -63,11 +71,11 @@ func (im *Import) encode(p piece) *encoded {
 			break
 		}
 		if im.selector != nil {
-			e.add(bad.End, filtered, -1)
+			e.add(bad.Pos, bad.End, filtered, -1)
 			continue
 		}
 		e.rejects = append(e.rejects, draftFromRead(p.base, im.Sources[p.source].Path, bad))
-		e.add(bad.End, rejected, int32(len(e.rejects)-1))
+		e.add(bad.Pos, bad.End, rejected, int32(len(e.rejects)-1))
 	}
 	return e
 }
@@ -83,11 +91,11 @@ func (e *encoded) mapRecord(im *Import, rec *reader.Record) {
 	switch {
 	case err != nil && im.selector == nil:
 		e.rejects = append(e.rejects, draftFromMap(im.Sources[e.source].Path, e.mapper, rec, err))
-		e.add(rec.End, rejected, int32(len(e.rejects)-1))
+		e.add(rec.Pos, rec.End, rejected, int32(len(e.rejects)-1))
 	case err != nil, skip:
-		e.add(rec.End, filtered, -1)
+		e.add(rec.Pos, rec.End, filtered, -1)
 	default:
-		e.add(rec.End, mapped, -1)
+		e.add(rec.Pos, rec.End, mapped, -1)
 	}
 }
 
@@ -106,6 +114,6 @@ func (im *Import) admit(e *encoded, rec *reader.Record, before extent) (skip boo
 	return false, im.Limits.Check(len(e.out.Items)-before.items, len(e.out.JSON)-before.json)
 }
 
-func (e *encoded) add(end reader.Pos, f fate, reject int32) {
-	e.rows = append(e.rows, row{end: end, items: uint32(len(e.out.Items)), reject: reject, fate: f})
+func (e *encoded) add(start, end reader.Pos, f fate, reject int32) {
+	e.rows = append(e.rows, row{start: start, end: end, items: uint32(len(e.out.Items)), reject: reject, fate: f})
 }

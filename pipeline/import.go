@@ -26,7 +26,7 @@ const (
 
 // ErrStopped is what Run returns when it was asked to stop and did: all that
 // was read is settled and committed, and there is more to read.
-var ErrStopped = errors.New("pipeline: stopped before the end of the input")
+var ErrStopped = errors.New("stopped before the end of the input")
 
 // A Journal remembers what is settled. *checkpoint.Journal is the durable one.
 type Journal interface {
@@ -80,11 +80,14 @@ type Import struct {
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
+	once     sync.Once      // setDefaults
 	mapper   *mapper.Mapper // of Mapping, once compiled
 	selector *selector
 	status   status
 	slots    chan struct{} // one for each parcel between pack and commit
 	flights  flights
+	encodeds sync.Pool // *encoded
+	batches  sync.Pool // *uploader.Batch
 }
 
 // Run imports until the end of the input, an error, or the end of ctx.
@@ -94,7 +97,7 @@ type Import struct {
 // every row of the input is settled and committed; the last commit is still
 // the caller's, by checkpoint.Journal.Finish with the Mark that Run left.
 func (im *Import) Run(ctx context.Context) error {
-	im.setDefaults()
+	im.once.Do(im.setDefaults)
 	com, err := im.begin()
 	if err != nil {
 		return err
@@ -114,7 +117,7 @@ func (im *Import) Run(ctx context.Context) error {
 	g.Go(func() error { return com.run(sending, settled) })
 
 	err = g.Wait()
-	im.Mark = com.mark
+	im.Mark = com.saved
 	return err
 }
 

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/mapper"
+	"github.com/m3import/m3import/reader"
 	"github.com/m3import/m3import/uploader"
 )
 
@@ -26,7 +26,7 @@ type parcel struct {
 	rejects  []rejectDraft
 	held     int              // bytes in rejects
 	rows     []packedRow      // those in the batch, in order
-	leases   []*lease         // what rows point into
+	leases   []*lease         // chunks that rows point into, at most maxLeases
 	mappers  []*mapper.Mapper // of each lease
 	sent     int64            // the flight, once there is one
 	err      error            // ends the import here
@@ -35,12 +35,18 @@ type parcel struct {
 // packedRow is a row whose measurements are in a batch, with what it takes to
 // find it again should the platform refuse it.
 type packedRow struct {
-	end    int // its measurements end here in the batch
-	lease  int // into parcel.leases
-	nth    int // row of that chunk
+	end    int        // its measurements end here in the batch
+	lease  int        // into parcel.leases; -1: it has to be read again from the source
+	nth    int        // row of that chunk
+	start  reader.Pos // of the row
 	source int
 	record int64
 }
+
+// maxLeases is how many chunks a parcel keeps. Rows that stand densely come
+// from one or two; where few rows of a chunk are taken, or sources are small,
+// keeping them all would hold a multiple of what is sent.
+const maxLeases = 3
 
 // stay is what a parcel holds of one source.
 type stay struct {
@@ -48,8 +54,6 @@ type stay struct {
 	counts checkpoint.Counts
 	done   bool // the source ends in this parcel
 }
-
-var batchPool = sync.Pool{New: func() any { return new(uploader.Batch) }}
 
 // packer fills batches in the order of the input. A batch may span chunks and
 // sources: small requests waste the only scarce thing, the request budget.
@@ -59,6 +63,7 @@ type packer struct {
 	out    chan<- *parcel
 	cur    *parcel
 	at     checkpoint.Position // after the last row that was packed
+	read   int64               // of that source, in bytes as stored
 	done   span                // of the chunk at hand
 	keys   []int               // of the chunk at hand: Output.Keys -> ledger
 	ledger ledger
@@ -85,7 +90,7 @@ func (im *Import) pack(ctx context.Context, in <-chan *encoded, out chan<- *parc
 		if e.chunk != nil {
 			e.chunk.free() // parcels hold what they took rows of
 		}
-		e.free()
+		im.reuse(e)
 		if !goOn {
 			return nil
 		}
@@ -99,7 +104,7 @@ func (im *Import) pack(ctx context.Context, in <-chan *encoded, out chan<- *parc
 // chunk packs the rows of one chunk; false when the pipeline is ending.
 func (p *packer) chunk(e *encoded) bool {
 	if p.at.Source != e.source {
-		p.at = checkpoint.Position{Source: e.source}
+		p.at, p.read = checkpoint.Position{Source: e.source}, 0
 	}
 	p.done = span{}
 	var err error
@@ -112,11 +117,12 @@ func (p *packer) chunk(e *encoded) bool {
 		}
 	}
 	if e.chunk != nil {
-		p.cur.consumed = e.chunk.Consumed
+		p.read = e.chunk.Consumed
+		p.cur.consumed = p.read
 	}
 	if e.last {
 		p.stay(e.source).done = true
-		p.at = checkpoint.Position{Source: e.source + 1}
+		p.at, p.read = checkpoint.Position{Source: e.source + 1}, 0
 		p.cur.end, p.cur.consumed = p.at, 0
 	}
 	if e.err != nil {
@@ -150,7 +156,7 @@ func (p *packer) row(e *encoded, nth int) bool {
 		counts.Accepted++
 		p.count(e, first, end, counts)
 		p.cur.rows = append(p.cur.rows, packedRow{
-			end: p.cur.batch.Len(), lease: p.lease(e), nth: nth, source: e.source, record: p.at.Record,
+			end: p.cur.batch.Len(), lease: p.lease(e), nth: nth, start: r.start, source: e.source, record: p.at.Record,
 		})
 	case filtered:
 		counts.Filtered++
@@ -222,6 +228,9 @@ func countFlags(counts *checkpoint.Counts, flags mapper.Flags, n int64) {
 // lease makes the current parcel hold the chunk until it is settled.
 func (p *packer) lease(e *encoded) int {
 	if n := len(p.cur.leases); n == 0 || p.cur.leases[n-1] != e.chunk {
+		if n == maxLeases {
+			return -1
+		}
 		e.chunk.hold()
 		p.cur.leases = append(p.cur.leases, e.chunk)
 		p.cur.mappers = append(p.cur.mappers, e.mapper)
@@ -259,9 +268,12 @@ func (p *packer) begin() bool {
 	if !send(p.ctx, p.im.slots, struct{}{}) {
 		return false
 	}
-	batch := batchPool.Get().(*uploader.Batch)
+	batch, ok := p.im.batches.Get().(*uploader.Batch)
+	if !ok {
+		batch = new(uploader.Batch)
+	}
 	batch.Reset(p.im.Limits)
-	p.cur = &parcel{batch: batch, end: p.at}
+	p.cur = &parcel{batch: batch, end: p.at, consumed: p.read}
 	p.ledger.next()
 	return true
 }

@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"github.com/m3import/m3import/mapper"
+	"github.com/m3import/m3import/reader"
 	"github.com/m3import/m3import/uploader"
 )
 
@@ -45,24 +46,14 @@ func (im *Import) refuseRow(p *parcel, at int, refused []uploader.Refusal) error
 	if at > 0 {
 		first = p.rows[at-1].end
 	}
-	// The row is mapped once more: it is pure, so the same measurements come
+	// The row is mapped once more: that is pure, so the same measurements come
 	// out, and nothing had to be kept for rows that are not refused.
-	lease := p.leases[row.lease]
-	lease.again.Lock()
-	defer lease.again.Unlock()
-	rows := 0
-	for rec, err := range lease.Records() {
-		if rows++; rows-1 < row.nth {
-			continue
-		}
-		if err != nil {
-			break
-		}
+	again := func(rec *reader.Record, m *mapper.Mapper) error {
 		var out mapper.Output
-		if _, err := p.mappers[row.lease].Append(&out, &rec); err != nil || len(out.Items) != row.end-first {
-			break
+		if _, err := m.Append(&out, rec); err != nil || len(out.Items) != row.end-first {
+			return fmt.Errorf("row %d of %s was refused, and is another one now", row.record, im.Sources[row.source].Path)
 		}
-		draft := draftFromMap(im.Sources[row.source].Path, p.mappers[row.lease], &rec, nil)
+		draft := draftFromMap(im.Sources[row.source].Path, m, rec, nil)
 		draft.Stage, draft.Code = StageSend, CodeRefused
 		draft.Reason = refusalText(refused, row.end-first)
 		draft.UID = uidOf(p.batch.Item(refused[0].Item))
@@ -71,7 +62,54 @@ func (im *Import) refuseRow(p *parcel, at int, refused []uploader.Refusal) error
 		p.unaccept(row.source, &out, refused, first)
 		return nil
 	}
-	return fmt.Errorf("row %d of %s was refused and cannot be read again", row.record, im.Sources[row.source].Path)
+	if row.lease >= 0 {
+		return p.leases[row.lease].nth(row.nth, p.mappers[row.lease], again)
+	}
+	return im.reread(row.source, row.start, again)
+}
+
+// nth gives a record of the chunk, which is parsed again for it.
+func (l *lease) nth(n int, m *mapper.Mapper, again func(*reader.Record, *mapper.Mapper) error) error {
+	l.again.Lock()
+	defer l.again.Unlock()
+	for rec, err := range l.Records() {
+		if n--; n < 0 {
+			if err != nil {
+				return err
+			}
+			return again(&rec, m)
+		}
+	}
+	panic("pipeline: a chunk has fewer records than it had")
+}
+
+// reread gives the record at a position of a source, which is opened again for
+// it. Standard input cannot be.
+func (im *Import) reread(source int, at reader.Pos, again func(*reader.Record, *mapper.Mapper) error) error {
+	path := im.Sources[source].Path
+	if path == "-" {
+		return fmt.Errorf("standard input: a row was refused that cannot be read again for the reject file (%v): import from a file instead", at)
+	}
+	src, m, err := im.open(path)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if err := src.SeekTo(at); err != nil {
+		return err
+	}
+	chunk, err := src.Next()
+	if err != nil {
+		return err
+	}
+	defer chunk.Release()
+	for rec, err := range chunk.Records() {
+		if err != nil {
+			return err
+		}
+		return again(&rec, m)
+	}
+	return fmt.Errorf("%s: no record at %v any more", path, at)
 }
 
 // refusalText gives the server's words, and which measurements of the row they

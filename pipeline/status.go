@@ -31,6 +31,7 @@ type status struct {
 
 // Status is safe to call at any time, from any goroutine.
 func (im *Import) Status() Status {
+	im.once.Do(im.setDefaults)
 	im.status.mu.Lock()
 	defer im.status.mu.Unlock()
 	s := im.status.now

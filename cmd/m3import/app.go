@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -135,6 +137,45 @@ func (a *app) setLogger() error {
 	default:
 		return coded(exitUsage, errors.New("--log-format "+a.logFormat+": there is text and json"), "")
 	}
+	return nil
+}
+
+// momentary are flags that say something about one run, and must not be in the
+// command that goes on with it.
+var momentary = []string{"restart", "force", "same", "allow-beyond-dedupe-window", "dry-run", "json", "verbose", "quiet"}
+
+// setCommand makes a.command what goes on with an import, from any directory:
+// the flags that were set, also by the environment, and paths made absolute.
+func (a *app) setCommand(cmd *cobra.Command, args []string) error {
+	words := strings.Fields(cmd.CommandPath())
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if slices.Contains(momentary, f.Name) {
+			return
+		}
+		value := f.Value.String()
+		switch f.Name {
+		case "mapping", "state", "uids":
+			if abs, err := filepath.Abs(value); err == nil {
+				value = abs
+			}
+		}
+		if f.Value.Type() == "stringSlice" {
+			value = strings.Trim(value, "[]")
+		}
+		if f.Value.Type() == "bool" {
+			words = append(words, "--"+f.Name+"="+value)
+			return
+		}
+		words = append(words, "--"+f.Name, value)
+	})
+	abs := args
+	if cmd.Name() != "run" || cmd.Parent().Name() != "replay" { // whose argument is an id
+		var err error
+		if abs, err = absolute(args); err != nil {
+			return err
+		}
+	}
+	a.command = append(words, abs...)
 	return nil
 }
 

@@ -77,6 +77,9 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := errors.Join(checkLimits(f.batchSize, f.batchBytes), checkPerRow(mapping, f.batchSize)); err != nil {
+		return err
+	}
 	audit := new(pipeline.Audit)
 	defer audit.Close()
 	im := &pipeline.Import{

@@ -202,7 +202,12 @@ func (d *demonstration) run(ctx context.Context) (string, error) {
 	}
 	cmd := exec.CommandContext(ctx, self, append(d.args(), "--progress", "none")...)
 	cmd.Dir = d.dir
-	cmd.Env = append(os.Environ(), d.platform.Env(d.url)...)
+	for _, line := range os.Environ() { // no settings, and no token of somebody's, for the demo's platform
+		if !strings.HasPrefix(line, "M3TER_") && (!strings.HasPrefix(line, "M3IMPORT_") || strings.HasPrefix(line, "M3IMPORT_TEST")) {
+			cmd.Env = append(cmd.Env, line)
+		}
+	}
+	cmd.Env = append(cmd.Env, d.platform.Env(d.url)...)
 	cmd.Env = append(cmd.Env, "M3IMPORT_STATE="+filepath.Join(d.dir, "state"))
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -63,6 +63,9 @@ func exitCode(ctx context.Context, err error) int {
 	if err == nil {
 		return exitOK
 	}
+	if errors.Is(err, errSums) {
+		return exitSums // whatever else went wrong
+	}
 	if c, ok := errors.AsType[*codedError](err); ok {
 		return c.code
 	}
@@ -77,8 +80,6 @@ func exitCode(ctx context.Context, err error) int {
 		return exitRejects
 	case errors.Is(err, pipeline.ErrTooManyRejects):
 		return exitBudget
-	case errors.Is(err, errSums):
-		return exitSums
 	case errors.Is(err, checkpoint.ErrLocked):
 		return exitLocked
 	case errors.Is(err, pipeline.ErrStopped), errors.Is(err, context.Canceled):

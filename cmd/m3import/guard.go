@@ -58,6 +58,9 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 	var late []string
 	var again int64
 	for _, src := range plan.Sources {
+		if src.Path == "-" {
+			continue // what it held earlier nobody knows
+		}
 		was, known := byContent[contentKey(src.Print)]
 		if p, ok := byPath[src.Path]; ok && (!known || p.when.Before(was.when)) {
 			was, known = p, true
@@ -105,6 +108,9 @@ func (r *runner) firstImports(plan checkpoint.Plan) (byPath, byContent map[strin
 		imports, err := checkpoint.Imports(dir)
 		if err != nil && dir == r.journal.Dir() {
 			return nil, nil, err
+		}
+		if err != nil {
+			r.app.say("warning: %s cannot be read, so it is not known whether rows were sent from there before: %v", dir, err)
 		}
 		for _, im := range imports {
 			if im.Plan.OrgID != plan.OrgID || im.Plan.Endpoint != plan.Endpoint || !im.Mark.Begun() {

@@ -167,8 +167,8 @@ func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) (grown []che
 	differs("the endpoint", plan.Endpoint, j.endpoint)
 	differs("the uid version", fmt.Sprint(plan.UIDVersion), fmt.Sprint(mapper.UIDVersion))
 	if plan.MappingHash != j.mappingHash {
-		diffs = append(diffs, fmt.Sprintf("the mapping has another meaning (%s was %.12s, %s is %.12s)",
-			orNone(plan.MappingFile), plan.MappingHash, orNone(j.mappingFile), j.mappingHash))
+		diffs = append(diffs, fmt.Sprintf("the mapping, or how the sources are read, is another (%s was %s, %s is %s)",
+			orNone(plan.MappingFile), shortHash(plan.MappingHash), orNone(j.mappingFile), shortHash(j.mappingHash)))
 	}
 	for i, src := range plan.Sources {
 		if i < mark.Position.Source {
@@ -244,6 +244,14 @@ func (j *job) fingerprintLike(src checkpoint.Source) (checkpoint.Source, error) 
 	full := *j
 	full.verifyFull = j.verifyFull || src.Full != ""
 	return full.fingerprint(src.Path)
+}
+
+// shortHash is a mapping hash as people compare it, with what follows it.
+func shortHash(hash string) string {
+	if digest, rest, _ := strings.Cut(hash, ","); len(digest) == 64 {
+		return strings.TrimSuffix(digest[:12]+","+rest, ",")
+	}
+	return hash
 }
 
 func orNone(path string) string {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +37,9 @@ told on stderr.`,
 var errEnough = errors.New("enough")
 
 func (a *app) preview(ctx context.Context, f *inputFlags, n int, args []string) error {
+	if n < 1 {
+		return coded(exitUsage, fmt.Errorf("--limit %d: at least 1", n), "")
+	}
 	paths, err := f.sources(args)
 	if err != nil {
 		return err

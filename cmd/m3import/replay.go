@@ -56,6 +56,9 @@ second replay, with nothing mended in between, sends nothing.
 			if len(args) == 1 {
 				f.state = args[0]
 			}
+			if err := a.setCommand(cmd, args); err != nil {
+				return err
+			}
 			return a.replayRejects(cmd.Context(), &f)
 		},
 	}
@@ -211,6 +214,9 @@ the slice, and rows that cannot be mapped, count as filtered out.
 				return coded(exitUsage, errors.New("a slice of everything"), "say which rows with --from, --to, --account, --meter, --uids or --lines; or m3import run --force for all")
 			}
 			f.selection = sel
+			if err := a.setCommand(cmd, args); err != nil {
+				return err
+			}
 			return a.importAs(cmd.Context(), &f, args, "replay slice "+string(text))
 		},
 	}
@@ -235,6 +241,9 @@ IMPORT is an id that m3import history shows.
 		Example: "  m3import history\n  m3import replay run 20260131T020000Z-4f2a1c --org 5a4db0c5-0000-4000-8000-000000000002 --dry-run",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.setCommand(cmd, args); err != nil {
+				return err
+			}
 			return a.replayRun(cmd.Context(), &f, args[0], org, same)
 		},
 	}

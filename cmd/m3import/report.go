@@ -88,6 +88,33 @@ func sourceReports(plan checkpoint.Plan, mark checkpoint.Mark, j *checkpoint.Jou
 	return list
 }
 
+// proof holds the counts against what others counted: the fates against the
+// rows, the client's own account of what the platform took against what was
+// committed, the reject file's reasons against the rejects, and the sources
+// against the whole. It returns what does not agree, or "".
+func (r *report) proof(before checkpoint.Counts, calm bool) string {
+	n := r.Rows
+	var codes, read int64
+	for _, count := range r.Rejects {
+		codes += count
+	}
+	for _, s := range r.Sources {
+		read += s.Read
+	}
+	taken, committed := r.Requests.Measurements, n.Measurements-before.Measurements
+	switch {
+	case !n.Sums():
+		return fmt.Sprintf("read %d, accepted %d, rejected %d, filtered %d", n.Read, n.Accepted, n.Rejected, n.Filtered)
+	case codes != n.Rejected:
+		return fmt.Sprintf("%d rows are rejected, %d reasons are counted", n.Rejected, codes)
+	case read != n.Read:
+		return fmt.Sprintf("%d rows are read, the sources add up to %d", n.Read, read)
+	case taken < committed || calm && taken != committed:
+		return fmt.Sprintf("the platform took %d measurements in this run, %d are counted", taken, committed)
+	}
+	return ""
+}
+
 // JSON is the report as it stands in report.json, with a line end.
 func (r *report) JSON() ([]byte, error) {
 	b, err := json.MarshalIndent(r, "", "  ")

@@ -131,6 +131,9 @@ Every flag can be set as M3IMPORT_<FLAG>, too: M3IMPORT_RATE_LIMIT=none.
   zcat usage.csv.gz | m3import run -m mapping.yaml -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.setCommand(cmd, args); err != nil {
+				return err
+			}
 			return a.importAs(cmd.Context(), &f, args, "")
 		},
 	}
@@ -176,15 +179,16 @@ func (f *runFlags) validate() error {
 			return coded(exitUsage, fmt.Errorf("%s: %w", b.name, err), "")
 		}
 	}
+	if err := checkLimits(f.batchSize, f.batchBytes); err != nil {
+		return err
+	}
 	switch {
 	case f.verify != "quick" && f.verify != "full":
 		return coded(exitUsage, fmt.Errorf("--verify %s: there is quick and full", f.verify), "")
-	case f.batchSize < 1 || f.batchSize > uploader.MaxItems:
-		return coded(exitUsage, fmt.Errorf("--batch-size %d: m3ter takes 1 to %d measurements in a request", f.batchSize, uploader.MaxItems), "")
-	case f.batchBytes < 1024 || f.batchBytes > uploader.MaxBytes:
-		return coded(exitUsage, fmt.Errorf("--batch-bytes %d: m3ter takes bodies of up to %d bytes; at least 1024 are needed", f.batchBytes, uploader.MaxBytes), "")
 	case f.uploads < 1 || f.uploads > 256:
 		return coded(exitUsage, fmt.Errorf("--workers %d: 1 to 256 are of use", f.uploads), "")
+	case f.drain <= 0:
+		return coded(exitUsage, fmt.Errorf("--shutdown-timeout %v: requests in the air need some time to land", f.drain), "")
 	case f.progress.interval <= 0:
 		return coded(exitUsage, fmt.Errorf("--progress-interval %v: it must be more than nothing", f.progress.interval), "")
 	}
@@ -244,8 +248,8 @@ func (a *app) prepare(f *runFlags, args []string, kind string) (*job, *uploader.
 	if err != nil {
 		return nil, nil, err
 	}
-	if n := perRow(mapping); n > f.batchSize {
-		return nil, nil, coded(exitUsage, fmt.Errorf("--batch-size %d: the mapping makes %d measurements of a row, and they must go into one request", f.batchSize, n), "")
+	if err := checkPerRow(mapping, f.batchSize); err != nil {
+		return nil, nil, err
 	}
 	client, cfg, err := a.client(f)
 	if err != nil {
@@ -266,12 +270,37 @@ func (a *app) prepare(f *runFlags, args []string, kind string) (*job, *uploader.
 			return nil, nil, err
 		}
 	}
+	// What the command line says about reading decides what the rows are, too.
+	for _, o := range []struct{ flag, value string }{{"format", f.format}, {"compression", f.compression}, {"max-record-bytes", fmt.Sprint(f.maxRecord)}} {
+		if o.value != "" && o.value != "0" {
+			j.mappingHash += fmt.Sprintf(", --%s %s", o.flag, o.value)
+		}
+	}
 	if f.original != nil {
 		if err := j.like(f.original.Plan); err != nil {
 			return nil, nil, coded(exitUsage, err, "put back what changed; or import what is there now with m3import run")
 		}
 	}
 	return j, client, nil
+}
+
+// checkLimits checks the limits of a request.
+func checkLimits(size, bytes int) error {
+	switch {
+	case size < 1 || size > uploader.MaxItems:
+		return coded(exitUsage, fmt.Errorf("--batch-size %d: m3ter takes 1 to %d measurements in a request", size, uploader.MaxItems), "")
+	case bytes < 1024 || bytes > uploader.MaxBytes:
+		return coded(exitUsage, fmt.Errorf("--batch-bytes %d: m3ter takes bodies of up to %d bytes; at least 1024 are needed", bytes, uploader.MaxBytes), "")
+	}
+	return nil
+}
+
+// checkPerRow checks that all measurements of a row go into one request.
+func checkPerRow(m *mapper.Mapping, size int) error {
+	if n := perRow(m); n > size {
+		return coded(exitUsage, fmt.Errorf("--batch-size %d: the mapping makes %d measurements of a row, and they must go into one request", size, n), "")
+	}
+	return nil
 }
 
 // perRow is how many measurements a row makes.

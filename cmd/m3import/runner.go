@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/m3import/m3import/checkpoint"
@@ -33,6 +31,12 @@ type runner struct {
 func (r *runner) all(ctx context.Context) error {
 	var result error
 	plan, mark, unfinished := r.unfinished()
+	if unfinished && plan.Sources[0].Path == "-" {
+		if mark.Counts.Read > 0 {
+			r.app.say("the last import of standard input was not finished; %s of it are settled, and this one begins at its own start", plural(mark.Counts.Read, "row"))
+		}
+		unfinished = false // it cannot be read again
+	}
 	if unfinished && !r.f.restart {
 		grown, err := r.job.resumable(plan, mark)
 		if err != nil {
@@ -80,7 +84,13 @@ func (r *runner) all(ctx context.Context) error {
 	}
 	plan, _ = r.journal.Plan()
 	mark, _ = r.journal.Mark()
-	return errors.Join(result, r.one(ctx, plan, mark))
+	second := r.one(ctx, plan, mark)
+	if second == nil || result == nil {
+		return errors.Join(result, second)
+	}
+	// The second import's end is the command's; that the first had rejects was
+	// told when it ended.
+	return second
 }
 
 func (r *runner) unfinished() (checkpoint.Plan, checkpoint.Mark, bool) {
@@ -105,7 +115,7 @@ to leave it alone and import beside it: add --state DIR`, resumeCommand(plan.Com
 func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.Mark) error {
 	before := mark.Counts
 	im := &pipeline.Import{
-		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Stdin: stoppable(ctx, r.app.stdin), Select: r.f.selection,
+		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Stdin: standardInput(ctx, r.app.stdin), Select: r.f.selection,
 		Submit: logged{r.client, r.app}, Limits: uploader.Limits{Items: r.f.batchSize, Bytes: r.f.batchBytes},
 		Journal: r.journal, Mark: mark, Uploads: r.f.uploads, Drain: r.f.drain,
 		MaxRejects: r.f.budget, OnReject: r.showReject, Now: r.app.now,
@@ -125,8 +135,9 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 	}
 	endProgress()
 
-	err = r.judge(ctx, im, err)
 	rep := newReport(plan, im.Mark, before, r.client.Stats().Since(stats), start, r.app.now(), r.journal)
+	rep.Finished = err == nil
+	err = r.judge(ctx, im, rep, before, err)
 	rep.ExitCode = exitCode(ctx, err)
 	r.app.log.Info("import ran", "import", plan.ID, "finished", rep.Finished, "exit_code", rep.ExitCode,
 		"rows", im.Mark.Counts, "requests", rep.Requests.Requests, "retries", rep.Requests.Retries, "took", rep.runTime)
@@ -145,32 +156,15 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 	return err
 }
 
-// stoppable is in until ctx ends: a pipe that has nothing to say would hold up
-// the stop for ever, as nothing interrupts a read of it.
-func stoppable(ctx context.Context, in io.Reader) io.Reader {
-	r, w := io.Pipe()
-	started := sync.OnceFunc(func() {
-		go func() {
-			_, err := io.Copy(w, in)
-			w.CloseWithError(err)
-		}()
-		context.AfterFunc(ctx, func() { w.CloseWithError(pipeline.ErrStopped) })
-	})
-	return readFunc(func(b []byte) (int, error) { started(); return r.Read(b) })
-}
-
-type readFunc func([]byte) (int, error)
-
-func (f readFunc) Read(b []byte) (int, error) { return f(b) }
-
 // judge turns the end of a run into what the command ends with: an import that
 // cannot prove where every row went is no success.
-func (r *runner) judge(ctx context.Context, im *pipeline.Import, err error) error {
+func (r *runner) judge(ctx context.Context, im *pipeline.Import, rep *report, before checkpoint.Counts, err error) error {
 	n := im.Mark.Counts
+	if why := rep.proof(before, err == nil); why != "" {
+		return errors.Join(fmt.Errorf("%w: %s", errSums, why), err)
+	}
 	switch {
-	case !n.Sums():
-		return errors.Join(fmt.Errorf("%w: read %d, accepted %d, rejected %d, filtered %d", errSums, n.Read, n.Accepted, n.Rejected, n.Filtered), err)
-	case err != nil && ctx.Err() != nil && !errors.Is(err, pipeline.ErrStopped):
+	case err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) && !errors.Is(err, pipeline.ErrStopped):
 		return fmt.Errorf("%w: %w", pipeline.ErrStopped, err)
 	case err == nil && n.Rejected > 0 && !r.f.allowRejects:
 		return coded(exitRejects, fmt.Errorf("%w: %s of %s", errRejects, grouped(n.Rejected), grouped(n.Read)),
@@ -187,6 +181,9 @@ func (r *runner) mend() string {
 
 // goOn is the hint of an import that has more to do.
 func (r *runner) goOn(plan checkpoint.Plan, mark checkpoint.Mark, err error) string {
+	if plan.Sources[0].Path == "-" {
+		return fmt.Sprintf("settled so far: %s; to go on, pipe all of it in again: the same rows get the same uids", plural(mark.Counts.Read, "row"))
+	}
 	hint := ""
 	if e, ok := errors.AsType[*uploader.Error](err); ok && e.Hint != "" {
 		hint = e.Hint + "\n"

@@ -74,7 +74,7 @@ func TestSignals(t *testing.T) {
 			if code := cmd.ProcessState.ExitCode(); code != c.code {
 				t.Errorf("exit code %d, want %d\n%s", code, c.code, out)
 			}
-			for _, want := range []string{"m3import: usage-2026-01-01.csv, ", "m3import: stopping: ", "everything before it is settled", "go on with  m3import run --state state -m "} {
+			for _, want := range []string{"m3import: usage-2026-01-01.csv, ", "m3import: stopping: ", "everything before it is settled", "go on with  m3import run --batch-size 20 "} {
 				if !strings.Contains(out.String(), want) {
 					t.Errorf("the output lacks %q:\n%s", want, out)
 				}
