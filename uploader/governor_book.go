@@ -23,11 +23,12 @@ type member struct {
 	wants    instant // somebody waits there, and looks again at this time
 	turn     uint64  // book.grants at the last permit that it got
 	inFlight int
+	floor    time.Duration     // of its trips; -1: not known
 	told     [maxShared]Window // what it was told to keep to
 }
 
 const (
-	maxMembers = 32
+	maxMembers = 24
 	maxShared  = 4 // windows of one member
 )
 
@@ -50,6 +51,18 @@ func (b *book) rank(self int, now instant) int {
 		}
 	}
 	return n
+}
+
+// floor is the floor of all members' trips, since all go the same way: one
+// that is new need not find it out.
+func (b *book) floor() time.Duration {
+	floor := never
+	for i := range b.members {
+		if m := &b.members[i]; m.id != 0 && m.floor >= 0 {
+			floor = min(floor, m.floor)
+		}
+	}
+	return floor % never
 }
 
 // codec reads or writes numbers in a fixed order, so that one function is both
@@ -129,6 +142,7 @@ func (m *member) code(c *codec) {
 	number(c, &m.wants)
 	c.u64(&m.turn)
 	number(c, &m.inFlight)
+	number(c, &m.floor)
 	for i := range m.told {
 		number(c, &m.told[i].Requests)
 		number(c, &m.told[i].Per)

@@ -12,9 +12,9 @@ import "time"
 // is refused although it was empty or is a good deal emptier than at the first
 // refusal, or when something passes although it is as full as before. So an
 // outage of the server's clears all windows, unless it ends just when the first
-// request leaves one. What is left over is believed at once
-// when several probes were refused in between, otherwise at the second time,
-// so that a stray 429 costs nothing.
+// request leaves one. What is left over is believed at once when several probes
+// were refused in between, otherwise at the second time, so that a stray 429
+// costs nothing.
 //
 // A limit that is believed is then tried to be exceeded by a hundredth of what
 // was told, then two, four, and so on, each time after a pause: longer each
@@ -48,7 +48,7 @@ func (l *ledger) finding(per time.Duration) *finding {
 		if f.per == per {
 			return f
 		}
-		if f.since < oldest.since {
+		if oldest.per != 0 && (f.per == 0 || f.since < oldest.since) {
 			oldest = f
 		}
 	}
@@ -61,9 +61,8 @@ func (f *finding) budget(now instant, told int) int {
 	if f.limit == 0 {
 		return told
 	}
-	b := f.limit
-	step := max(1, told/100)
-	for t := f.since.add(f.pause); t <= now && b < told; t = t.add(f.pause) {
+	b, step, pause := f.limit, max(1, told/100), max(f.pause, shortestPause)
+	for t := f.since.add(pause); t <= now && b < told; t = t.add(pause) {
 		b += step
 		step *= 2
 	}
@@ -75,9 +74,10 @@ func (f *finding) budget(now instant, told int) int {
 func (f *finding) refused(now instant, held, told int, first bool) {
 	if first {
 		f.first, f.fewest, f.refusals = held, held, 0
-		if f.limit > 0 && held > f.limit && f.budget(now, told) <= told {
-			// It was a try to exceed what is believed.
-			f.believe(now, held, told)
+		if f.limit > 0 && held >= f.limit && f.budget(now, told) > f.limit {
+			// It was a try to exceed what is believed, and what is believed
+			// held until then.
+			f.believe(now, max(f.limit, held-held/100-1), told)
 			f.fewest = 0
 		}
 	}
@@ -94,36 +94,37 @@ func (f *finding) late() {
 	}
 }
 
-// passed ends a stretch, with so many requests in the window.
-func (f *finding) passed(now instant, held, told int) {
-	suspect, emptier := f.fewest, f.fewest < f.first-f.first/50
+// passed ends a stretch, with so many requests in the window. It returns
+// whether the window is taken for the one that was met.
+func (f *finding) passed(now instant, held, told int) bool {
+	suspect, first := f.fewest, f.first
 	f.first, f.fewest = 0, 0
-	if emptier || suspect == 0 || held >= suspect || suspect > told {
-		return
+	if suspect == 0 || suspect < first-first/50 || held >= suspect || suspect > told {
+		return false
 	}
-	similar := f.before > 0 && 4*abs(suspect-f.before) <= max(suspect, f.before)
+	tolerance := suspect / 4
 	if f.limit > 0 {
-		similar = similar || suspect >= f.limit/2
+		tolerance = max(1, f.limit/10)
 	}
+	similar := f.before > 0 && abs(suspect-f.before) <= tolerance
 	f.before = suspect
 	if similar || f.refusals >= believedAfter {
-		f.believe(now, suspect, told)
+		f.believe(now, suspect-suspect/100, told)
+		return true
 	}
+	return false
 }
 
+// forget ends a stretch that was about another window.
+func (f *finding) forget() { f.first, f.fewest = 0, 0 }
+
 func (f *finding) believe(now instant, limit, told int) {
-	limit = max(1, limit-limit/100)
-	again := f.limit > 0 && abs(limit-f.limit) <= max(1, told/20)
-	switch {
-	case again:
+	if again := f.limit > 0 && limit >= f.limit && limit-f.limit <= max(1, told/20); again {
 		f.pause = min(2*f.pause, longestPause)
-	default:
+	} else {
 		f.pause = max(shortestPause, f.per)
 	}
-	if f.limit > 0 && limit >= f.limit && !again {
-		limit = max(f.limit, limit)
-	}
-	f.limit, f.since, f.before = limit, now, limit
+	f.limit, f.since, f.before = max(1, limit), now, limit
 }
 
 func abs(n int) int { return max(n, -n) }

@@ -207,7 +207,7 @@ func (s *share) join(p *pacer, now instant) error {
 			if s.id == 0 {
 				s.id = rand.Uint64() | 1
 			}
-			p.book.members[place] = member{id: s.id}
+			p.book.members[place] = member{id: s.id, floor: -1}
 			return nil
 		}
 	}
@@ -239,6 +239,9 @@ func (s *share) reap(p *pacer, now instant) {
 func (s *share) tell(p *pacer) {
 	m := &p.book.members[s.place]
 	m.id, m.scope, m.beat, m.inFlight = s.id, s.scope, p.book.last, p.inFlight
+	if m.floor = -1; p.trips.known() {
+		m.floor = p.trips.floor()
+	}
 	m.told = [maxShared]Window{}
 	for i, w := range p.limits[:min(len(p.limits), maxShared)] {
 		m.told[i] = w.Window

@@ -33,9 +33,11 @@ func (t *trips) add(now time.Time, d time.Duration) {
 // less half of what the usual one takes more. With trips that vary a lot it
 // is nothing.
 func (t *trips) floor() time.Duration {
-	if t.seen < surely {
+	if !t.known() {
 		return 0
 	}
 	least := min(t.least, t.before)
 	return max(0, least-max(0, t.mean-least)/2)
 }
+
+func (t *trips) known() bool { return t.seen >= surely }

@@ -1,8 +1,10 @@
 package uploader
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"math"
 	"slices"
 	"sync"
@@ -218,6 +220,9 @@ func (p *pacer) delay(now instant) time.Duration {
 	}
 	free := now.add(-time.Hour) // since when there is room in all windows
 	floor := p.trips.floor()
+	if p.sharing() {
+		floor = p.book.floor()
+	}
 	for v := range p.views() {
 		room := v.requests - v.inFlight
 		if v.learns {
@@ -229,8 +234,7 @@ func (p *pacer) delay(now instant) time.Duration {
 				free = max(free, end.add(span))
 			}
 		} else if p.sharing() {
-			// Nothing that is under way leaves the window before that.
-			wait = max(wait, span, pollTrip)
+			wait = max(wait, pollTrip)
 		} else {
 			return never
 		}
@@ -253,7 +257,7 @@ type view struct {
 // views are the windows to keep to: those of this pacer, and, where the book
 // is shared, the same for all who share it. What 429s teach is about the
 // latter.
-func (p *pacer) views() func(yield func(view) bool) {
+func (p *pacer) views() iter.Seq[view] {
 	return func(yield func(view) bool) {
 		for i, w := range p.limits {
 			shared := p.sharing() && i < maxShared
@@ -334,13 +338,23 @@ func (p *pacer) throttled(t permit, after time.Duration) {
 func (p *pacer) passed(now instant, t permit, answered bool) {
 	late := p.book.gate.state == closed && t.epoch != p.book.gate.epoch
 	first := p.book.gate.passed(now, t.epoch, answered)
-	for v := range p.views() {
-		switch {
-		case !v.learns:
+	if !late && !first {
+		return
+	}
+	// The shortest window first: when more than one could have been met, the
+	// error of having taken a short one for it is soon undone.
+	blamed := false
+	for _, v := range slices.SortedFunc(p.views(), func(a, b view) int { return cmp.Compare(a.Per, b.Per) }) {
+		if !v.learns {
+			continue
+		}
+		switch f := v.ledger.finding(v.Per); {
 		case late:
-			v.ledger.finding(v.Per).late()
-		case first:
-			v.ledger.finding(v.Per).passed(now, v.ledger.within(now, v.Per), v.requests)
+			f.late()
+		case blamed:
+			f.forget()
+		default:
+			blamed = f.passed(now, v.ledger.within(now, v.Per), v.requests)
 		}
 	}
 }
