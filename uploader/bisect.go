@@ -48,6 +48,8 @@ type delivery struct {
 	outlived bool  // a 403 has outlived a new token
 	suspects []suspect
 	taken    int   // measurements
+	calls    int   // answered for good, so far
+	granted  grant // the last one that was taken
 	why      blame // of the last request that was refused
 	doubt    int   // 403s since the platform last took something from this delivery
 	credit   int   // that many start a proof
@@ -58,9 +60,18 @@ type suspect struct {
 	Refusal
 	why   blame
 	hint  string
-	token token
-	over  int64 // when the answer was there
+	grant // that it did not get
 }
+
+// grant is the right to submit that a call had; the zero grant is none.
+type grant struct {
+	token int // its generation
+	call  int // counted from 1, in the delivery
+}
+
+// covers tells whether the right that other went without was there: it shows
+// in a later call with the same token.
+func (g grant) covers(other grant) bool { return g.token == other.token && g.call > other.call }
 
 // span is a run of measurements of a batch: from, and up to but without to.
 type span struct{ from, to int }
@@ -78,7 +89,7 @@ func (d *delivery) deliver(ctx context.Context, s span) error {
 	switch {
 	case ok || err != nil || s.len() == 1:
 		return err
-	case d.why == onContentOrUs && !d.c.proof.any():
+	case d.why == onContentOrUs && d.c.witness.body() == nil:
 		return d.introduce(ctx, s)
 	}
 	return d.split(ctx, s, d.why)
@@ -149,7 +160,7 @@ func (d *delivery) introduce(ctx context.Context, s span) error {
 			break
 		}
 	}
-	if i := slices.IndexFunc(d.suspects, d.doubtful); i >= 0 && !d.c.proof.any() {
+	if i := slices.IndexFunc(d.suspects, d.doubtful); i >= 0 && d.c.witness.body() == nil {
 		return d.suspects[i].err()
 	}
 	slices.Sort(asked)
@@ -175,6 +186,7 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 	what := d.c.submission(body)
 	what.token, what.outlived = d.token, d.outlived
 	out := d.c.do(ctx, what)
+	d.calls++
 	if out.lent {
 		d.lend(s)
 	}
@@ -188,7 +200,8 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 		d.c.count.accepted.Add(1)
 		d.c.count.measurements.Add(int64(s.len()))
 		d.c.sizes.took(len(body))
-		d.c.proof.took(out.attempt, d.b.Item(s.from))
+		d.granted = grant{out.token.generation, d.calls}
+		d.c.witness.took(d.b.Item(s.from))
 		return true, nil
 	case out.blame == onAll, out.blame == onSize && s.len() == 1:
 		return false, out.err
@@ -197,7 +210,7 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 	if s.len() == 1 {
 		d.suspects = append(d.suspects, suspect{
 			Refusal: Refusal{Item: s.from, Status: out.err.Status, Message: out.err.Message},
-			why:     out.blame, hint: out.err.Hint, token: out.token, over: out.over,
+			why:     out.blame, hint: out.err.Hint, grant: grant{out.token.generation, d.calls},
 		})
 		if n := len(d.suspects); n >= maxRefusals && n > d.taken {
 			return false, d.tooMany(ctx)
@@ -254,20 +267,21 @@ func (d *delivery) settle(ctx context.Context) ([]Refusal, error) {
 
 // doubtful tells whether a suspect may have been refused because of us.
 func (d *delivery) doubtful(s suspect) bool {
-	return s.why == onContentOrUs && !d.c.proof.covers(s.token, s.over)
+	return s.why == onContentOrUs && !d.granted.covers(s.grant)
 }
 
 // prove sends a measurement that the platform has taken before, which shows
 // whether it still takes any from us. The platform knows it by its uid. If
 // nothing is shown, what was refused is the error.
 func (d *delivery) prove(ctx context.Context, refused *Error) error {
-	body := d.c.proof.body()
+	body := d.c.witness.body()
 	if body == nil {
 		return refused
 	}
 	what := d.c.submission(body)
 	what.token = d.token
 	out := d.c.do(ctx, what)
+	d.calls++
 	if out.token.text != "" {
 		d.token = out.token
 	}
@@ -278,7 +292,7 @@ func (d *delivery) prove(ctx context.Context, refused *Error) error {
 		return refused
 	}
 	d.c.count.accepted.Add(1)
-	d.c.proof.took(out.attempt, nil)
+	d.granted = grant{out.token.generation, d.calls}
 	d.doubt = 0
 	d.credit *= 2
 	return nil

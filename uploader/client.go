@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 	"time"
 )
 
@@ -31,14 +30,13 @@ type Submitter interface {
 // Client talks to the platform. It is safe for concurrent use, and starts no
 // goroutines of its own. All its workers share one pacer and one token.
 type Client struct {
-	cfg   Config
-	rt    http.RoundTripper
-	pace  *pacer
-	auth  *tokens
-	count counters
-	clock atomic.Int64 // counts what happens, so that it has an order
-	proof proof
-	sizes sizes
+	cfg     Config
+	rt      http.RoundTripper
+	pace    *pacer
+	auth    *tokens
+	count   counters
+	witness witness
+	sizes   sizes
 }
 
 var _ Submitter = (*Client)(nil)
@@ -174,9 +172,6 @@ type attempt struct {
 	token token         // empty: there was none, so nothing was sent
 	paced time.Duration // waited for the rate windows
 	lent  bool          // somebody may still be reading the body
-	// When it began and when it was over, by the client's count of such
-	// events: times can be equal.
-	began, over int64
 }
 
 // try makes a call once.
@@ -230,11 +225,9 @@ func (c *Client) exchange(ctx context.Context, what call) (verdict, attempt, exc
 	if what.body != nil {
 		req.Header["Content-Type"] = []string{"application/json"}
 	}
-	t := attempt{token: used, began: c.clock.Add(1)}
 	x := roundTrip(ctx, c.rt, c.cfg.RequestTimeout, req, what.body)
-	t.lent, t.over = x.lent, c.clock.Add(1)
 	understood := x.status == http.StatusOK && x.err == nil && what.read(x.body)
-	return judge(what.op, x, len(what.body), understood, c.auth.renewable(), c.auth.redactor()), t, x
+	return judge(what.op, x, len(what.body), understood, c.auth.renewable(), c.auth.redactor()), attempt{token: used, lent: x.lent}, x
 }
 
 // isAccepted reads the answer to a submission. Anything but the documented one

@@ -166,15 +166,21 @@ func TestForbiddenSideBySide(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newBooks()
 		c := p.client(t, nil)
-		mustSubmit(t, c, batchOf(`{"uid":"before"}`))
-		bad := guilty(403, 11, 12, 90)
+		mustSubmit(t, c, numbered(100)) // so that no size is suspicious
+		bad := guilty(403, 11, 12, 90, 99)
 		p.rule = func(i int, _ sent, items []string) answer {
-			if a := bad(items); a.status != 0 {
-				a.header = nil
-				return a
+			a := bad(items)
+			if a.status == 0 {
+				a = accepted
 			}
-			return accepted
+			a.delay = time.Duration(1+i%7) * time.Millisecond
+			return a
 		}
+		p.requests = 0
+		if refusals, err := c.Submit(t.Context(), numbered(100)); err != nil || len(refusals) != 4 {
+			t.Fatal(refusals, err)
+		}
+		alone := p.requests
 		p.requests = 0
 		var wg sync.WaitGroup
 		for i := range 8 {
@@ -182,17 +188,40 @@ func TestForbiddenSideBySide(t *testing.T) {
 				time.Sleep(time.Duration(i) * time.Millisecond)
 				for range 10 {
 					refusals, err := c.Submit(t.Context(), numbered(100))
-					if err != nil || len(refusals) != 3 {
+					if err != nil || len(refusals) != 4 {
 						t.Errorf("%v, %v", refusals, err)
 					}
 				}
 			})
 		}
 		wg.Wait()
-		if most := 80 * (atMost(100, 3) + 4); p.requests > most {
+		if most := 80 * alone; p.requests > most {
 			t.Errorf("%d requests, want at most %d", p.requests, most)
 		}
 	})
+}
+
+// Tokens that end with each answer about a suspect leave it one for ever: that
+// ends, too.
+func TestForbiddenForEver(t *testing.T) {
+	p := newBooks()
+	c := p.client(t, nil)
+	mustSubmit(t, c, batchOf(`{"uid":"before"}`))
+	dead := map[string]bool{}
+	p.rule = func(_ int, s sent, items []string) answer {
+		if a := guilty(403, 0)(items); a.status != 0 {
+			dead[s.token] = true
+			return a
+		}
+		if dead[s.token] {
+			return status(403, "ended")
+		}
+		return answer{}
+	}
+	refusals, err := c.Submit(t.Context(), numbered(1))
+	if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Fatal || refusals != nil || p.requests > 1+2+3*maxProofs {
+		t.Errorf("%v, %v after %d requests", refusals, err, p.requests)
+	}
 }
 
 // The hint of every way to stop for a 403 names all of its causes.

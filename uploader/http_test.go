@@ -278,6 +278,29 @@ func TestBatchOfAnUnwrittenRequestIsLeftAlone(t *testing.T) {
 	}
 }
 
+// unread is a transport that answers its first request before it has read it.
+type unread struct{ requests *int }
+
+func (u unread) RoundTrip(r *http.Request) (*http.Response, error) {
+	if *u.requests++; *u.requests == 1 {
+		httptrace.ContextClientTrace(r.Context()).GotConn(httptrace.GotConnInfo{})
+		return &http.Response{StatusCode: 503, Header: http.Header{"Retry-After-Ms": {"1"}}, Body: http.NoBody, Request: r}, nil
+	}
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(accepted.body)), Request: r}, nil
+}
+
+// That the last of several tries was written says nothing about the first.
+func TestBatchOfAnUnwrittenTryIsLent(t *testing.T) {
+	c, err := newClient(Config{OrgID: "org"}, Credentials{Token: "given"}, unread{new(int)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := batchOf(`{"uid":"a"}`)
+	if _, err := c.Submit(t.Context(), b); err != nil || !b.lent {
+		t.Errorf("%v, lent %v; want it to be lent", err, b.lent)
+	}
+}
+
 // countingConn counts the writes of a connection.
 type countingConn struct {
 	net.Conn

@@ -95,6 +95,19 @@ func TestSizeLimitIsForgotten(t *testing.T) {
 				t.Errorf("mended, batch %d: %d requests, want 1", i, n)
 			}
 		}
+		p.requests = 0
+		if mustSubmit(t, c, sized(0, MaxBytes, 600)); p.requests != 1 {
+			t.Errorf("mended, a larger batch: %d requests, want 1", p.requests)
+		}
+		limit = 100_000 // lower than what has passed
+		submit()
+		p.refused = 0
+		for range 3 {
+			submit()
+		}
+		if p.refused > 3 {
+			t.Errorf("after a new limit was met, %d requests were refused", p.refused)
+		}
 	})
 }
 
