@@ -307,8 +307,13 @@ func appendClock(dst []byte, second, frac int64, digits int) []byte {
 
 // appendPadded appends v >= 0 with at least width digits.
 func appendPadded(dst []byte, v int64, width int) []byte {
-	for w := width - 1; w > 0 && v < pow10[w]; w-- {
-		dst = append(dst, '0')
+	if v >= pow10[width] {
+		return strconv.AppendInt(dst, v, 10)
 	}
-	return strconv.AppendInt(dst, v, 10)
+	dst = append(dst, "000000000"[:width]...)
+	for i := len(dst) - 1; v > 0; i-- {
+		dst[i] = byte('0' + v%10)
+		v /= 10
+	}
+	return dst
 }
