@@ -159,7 +159,7 @@ func TestSchemaAgreesOnMadeUpMappings(t *testing.T) {
 			rt.Fatalf("the parser takes what the schema refuses:\n%s\n%v", b.String(), err)
 		}
 	})
-	if taken == 0 {
+	if taken == 0 && !testing.Short() { // which makes up only a few
 		t.Error("the parser took none of them, so nothing was tested")
 	}
 }

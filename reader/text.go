@@ -35,9 +35,13 @@ type textSource struct {
 }
 
 func newTextSource(in *input, format textFormat, names []string, nl byte, first Pos, opt Options) *textSource {
+	size := opt.ChunkBytes
+	if in.file != nil && in.compression == None && in.size < int64(size) {
+		size = int(in.size) + 1 // ten thousand small files make as much garbage as they hold
+	}
 	return &textSource{
 		in: in, format: format, names: names, nl: nl,
-		size: opt.ChunkBytes, max: opt.MaxRecordBytes, first: first, pos: first,
+		size: size, max: opt.MaxRecordBytes, first: first, pos: first,
 	}
 }
 

@@ -40,7 +40,7 @@ func TestMemory(t *testing.T) {
 		name  string
 		write func(path string) (rows int64, err error)
 	}{
-		{"usage.csv", writeCSV}, {"usage.ndjson", writeNDJSON}, {"usage.parquet", writeParquet},
+		{"usage.csv", writeCSV}, {"usage.ndjson", writeNDJSON}, {"usage.parquet", writeParquet}, {"many", writeMany},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -149,6 +149,20 @@ func writeText(path, head string, line func(*bytes.Buffer, int64, *rand.Rand)) (
 		size += n
 	}
 	return rows, w.Flush()
+}
+
+// writeMany makes a folder of ten thousand files of one row each.
+func writeMany(dir string) (rows int64, err error) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return 0, err
+	}
+	for rows = 0; rows < 10_000; rows++ {
+		text := fmt.Sprintf("id,account,meter,ts,n,bytes,region\ne%d,acme,api,2026-01-01T00:00:00Z,1,1,eu-west-1\n", rows)
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%05d.csv", rows)), []byte(text), 0o644); err != nil {
+			return 0, err
+		}
+	}
+	return rows, nil
 }
 
 func writeParquet(path string) (rows int64, err error) {
