@@ -113,7 +113,7 @@ func answersOf(t *testing.T, cell string, covered map[int]bool) (list []answer) 
 func play(t *testing.T, a answer, to func([]string) bool) (outcome string, requests int) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newBooks()
-		c := p.client(t, nil)
+		c := p.client(t, func(cfg *Config) { cfg.RetryFor = time.Minute })
 		p.rule = func(_ int, _ sent, items []string) answer {
 			if to(items) {
 				return a
