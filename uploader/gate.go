@@ -156,6 +156,6 @@ func (g *gate) hopeless(now instant, patience time.Duration) bool {
 // shift moves all times by d.
 func (g *gate) shift(d time.Duration) {
 	for _, t := range []*instant{&g.until, &g.tried, &g.refused, &g.since} {
-		*t = t.add(d)
+		*t = max(0, t.add(d))
 	}
 }

@@ -30,6 +30,8 @@ type member struct {
 const (
 	maxMembers = 24
 	maxShared  = 4 // windows of one member
+	// maxInFlight is more than any process has under way.
+	maxInFlight = 100_000
 )
 
 // yield is how long a member leaves a free place to each of those whose turn
@@ -168,3 +170,46 @@ func (f *finding) code(c *codec) {
 	number(c, &f.fewest)
 	number(c, &f.refusals)
 }
+
+// The sound methods tell whether what was read can be: a head whose checksum is
+// right is what was written, but nobody should hang because of one.
+
+func (b *book) sound() bool {
+	const far = 1 << 61
+	if b.last <= 0 || b.last > far || b.offset > far || b.offset < -far || !b.gate.sound(b.last) {
+		return false
+	}
+	for i := range b.members {
+		if !b.members[i].sound(b.last) {
+			return false
+		}
+	}
+	return true
+}
+
+func (g *gate) sound(last instant) bool {
+	return g.state <= trying && between(0, g.room, 2*fullRoom) && between(0, g.tries, maxInFlight) && between(0, g.passes, fullRoom) &&
+		between(0, g.until, last.add(2*longestShut)) && between(0, g.tried, last) && between(0, g.refused, last) &&
+		between(0, g.since, last) && g.total >= 0
+}
+
+func (m *member) sound(last instant) bool {
+	for _, w := range m.told {
+		if !between(0, w.Requests, maxWindowRequests) || !between(0, w.Per, maxWindowPer) {
+			return false
+		}
+	}
+	return between(0, m.beat, last) && between(0, m.wants, last.add(2*time.Hour)) &&
+		between(0, m.inFlight, maxInFlight) && between(-1, m.floor, time.Hour)
+}
+
+func (l *ledger) sound(last instant) bool {
+	for i := range l.findings {
+		if f := &l.findings[i]; !between(0, f.limit, maxWindowRequests) || !between(0, f.since, last) || !between(0, f.pause, maxWindowPer) {
+			return false
+		}
+	}
+	return between(1, l.size, maxWindowRequests) && l.accepted < 1<<62 && l.total < 1<<62
+}
+
+func between[T ~int | ~int64 | ~uint64](low, x, high T) bool { return low <= x && x <= high }

@@ -113,7 +113,12 @@ func (p *memProcess) claim(place int) (bool, error) {
 	return true, nil
 }
 
-func (p *memProcess) release(place int)     { delete(p.seats, place) }
+func (p *memProcess) release(place int) {
+	if p.seats[place] == p {
+		delete(p.seats, place)
+	}
+}
+
 func (p *memProcess) vacant(place int) bool { return p.seats[place] == nil }
 
 func (p *memProcess) close() {

@@ -46,7 +46,7 @@ func TestGovernorFindsALowerLimit(t *testing.T) {
 func TestGovernorOutlivesAStorm(t *testing.T) {
 	const storm = 30 * time.Second
 	for _, processes := range []int{1, 2} {
-		for _, begins := range []time.Duration{0, 20 * time.Second, 50 * time.Minute} {
+		for _, begins := range []time.Duration{0, 20 * time.Second, 20 * time.Minute} {
 			t.Run(fmt.Sprintf("%d processes, from %s", processes, begins), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					server := &rollingLimiter{windows: DefaultRate()}

@@ -43,8 +43,9 @@ const (
 	// microseconds; but its holder may have been stopped.
 	lockPatience = 2 * time.Second
 	lockPause    = 200 * time.Microsecond
-	// reapEvery is how often members in need of places look for dead ones.
-	reapEvery = 250 * time.Millisecond
+	// reapEvery is how often dead members are looked for, among those who have
+	// not been heard of for as long.
+	reapEvery = time.Second
 )
 
 var (
@@ -123,6 +124,7 @@ func (s *share) read(p *pacer) (instant, error) {
 	fresh := isFresh(err)
 	if fresh {
 		p.book = book{gate: gate}
+		s.shelf.release(s.place)
 		s.joined = false
 	} else if err != nil {
 		return 0, err
@@ -137,13 +139,22 @@ func (s *share) read(p *pacer) (instant, error) {
 		s.known = true
 	}
 	s.address.last, s.org.last = now, now
-	if fresh {
+	if err == nil && !s.joined {
+		err = s.address.check()
+	}
+	if isFresh(err) {
 		err = s.mend(&s.address, err, p, now, false)
 	}
 	if err == nil {
-		if err = s.org.read(nil); isFresh(err) {
+		if err = s.org.read(nil); err == nil && !s.joined {
+			err = s.org.check()
+		}
+		if isFresh(err) {
 			err = s.mend(&s.org, err, p, now, true)
 		}
+	}
+	if err == nil && now.sub(s.reaped) >= reapEvery {
+		s.reap(p, now)
 	}
 	if err == nil && !s.joined {
 		err = s.join(p, now)
@@ -193,7 +204,6 @@ func (s *share) fit(p *pacer) error {
 
 // join takes a place among the members.
 func (s *share) join(p *pacer, now instant) error {
-	s.reap(p, now)
 	for place := range p.book.members {
 		if p.book.members[place].id != 0 {
 			continue
@@ -221,10 +231,10 @@ func (s *share) reap(p *pacer, now instant) {
 	s.reaped = now
 	for place := range p.book.members {
 		m := &p.book.members[place]
-		if m.id == 0 || s.joined && place == s.place || !s.shelf.vacant(place) {
+		if m.id == 0 || s.joined && (place == s.place || now.sub(m.beat) < reapEvery) || !s.shelf.vacant(place) {
 			continue
 		}
-		for range min(m.inFlight, maxWindowRequests) {
+		for range m.inFlight {
 			s.address.push(now, true)
 			if m.scope == s.scope {
 				s.org.push(now, true)
@@ -238,7 +248,7 @@ func (s *share) reap(p *pacer, now instant) {
 // tell writes into the book what the others have to know of p.
 func (s *share) tell(p *pacer) {
 	m := &p.book.members[s.place]
-	m.id, m.scope, m.beat, m.inFlight = s.id, s.scope, p.book.last, p.inFlight
+	m.id, m.scope, m.beat, m.inFlight = s.id, s.scope, p.book.last, min(p.inFlight, maxInFlight)
 	if m.floor = -1; p.trips.known() {
 		m.floor = p.trips.floor()
 	}
@@ -277,7 +287,7 @@ func (s *share) close() {
 	if s.shelf != nil {
 		s.shelf.close() // and with it the lock, and the place
 	}
-	s.shelf, s.joined, s.known = nil, false, false
+	s.shelf, s.joined, s.known, s.reaped = nil, false, false, 0
 	s.address, s.org = sheet{}, sheet{}
 }
 
@@ -306,7 +316,7 @@ func (s *share) inFlight(b *book, p *pacer, org bool) int {
 	n := p.inFlight
 	for i := range b.members {
 		if m := &b.members[i]; m.id != 0 && i != s.place && (!org || m.scope == s.scope) {
-			n += max(0, min(m.inFlight, maxWindowRequests))
+			n += m.inFlight
 		}
 	}
 	return n

@@ -2,6 +2,7 @@ package uploader
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var (
 	errEmptySheet   = errors.New("empty")
-	errDamagedSheet = errors.New("damaged")
+	errDamagedSheet = errors.New("the record of earlier requests is damaged")
 )
 
 // read reads the sheet, and the book when there is one in it.
@@ -63,7 +64,7 @@ func (s *sheet) read(b *book) error {
 			return err
 		}
 		empty = empty && n == 0
-		if n < headSize || !sound(s.head[:]) {
+		if n < headSize || !intact(s.head[:]) {
 			continue
 		}
 		if seq := binary.LittleEndian.Uint64(s.head[len(magic):]); !found || seq > best {
@@ -77,7 +78,12 @@ func (s *sheet) read(b *book) error {
 		return errDamagedSheet
 	}
 	s.seq = best
-	if c := s.code(b, s.was[prefix:], false); !c.ok() || s.size == 0 || s.size > maxWindowRequests {
+	c := s.code(b, s.was[prefix:], false)
+	last := s.last
+	if b != nil {
+		last = b.last
+	}
+	if !c.ok() || b != nil && !b.sound() || !s.sound(last) {
 		return errDamagedSheet
 	}
 	return nil
@@ -92,7 +98,7 @@ func (s *sheet) code(b *book, buf []byte, writing bool) *codec {
 	return c
 }
 
-func sound(head []byte) bool {
+func intact(head []byte) bool {
 	return string(head[:len(magic)]) == magic &&
 		binary.LittleEndian.Uint64(head[len(magic)+8:]) == checksum(head)
 }
@@ -154,22 +160,47 @@ func (s *sheet) grow(size int) error {
 	return s.err
 }
 
-// load reads an entry. What cannot be one, because the machine went down
-// before it was on the disk, is one of the latest time: that can only delay.
+// check looks at all entries that count: after a crash of the machine the
+// heads can be there without them.
+func (s *sheet) check() error {
+	all := make([]byte, s.size*entrySize)
+	if n, err := s.file.ReadAt(all, 2*headSize); n < len(all) {
+		if err == io.EOF {
+			return errDamagedSheet
+		}
+		return err
+	}
+	before := entry{at: 1}
+	for n := s.kept(); n > 0; n-- {
+		e := entryOf(all[(s.total-uint64(n))%s.size*entrySize:])
+		if e.at < before.at || e.at > s.last || e.accepted < before.accepted || e.accepted > s.accepted {
+			return errDamagedSheet
+		}
+		before = e
+	}
+	return nil
+}
+
+// load reads an entry. What has become unsound since check is taken for the
+// latest, once: the pacer then goes on alone.
 func (s *sheet) load(cell uint64) entry {
 	var buf [entrySize]byte
-	if _, err := s.file.ReadAt(buf[:], 2*headSize+int64(cell)*entrySize); err != nil && s.err == nil {
-		s.err = err
+	_, err := s.file.ReadAt(buf[:], 2*headSize+int64(cell)*entrySize)
+	e := entryOf(buf[:])
+	if err == nil && e.at > 0 && e.at <= s.last && e.accepted <= s.accepted {
+		return e
 	}
-	e := entry{
+	if s.err == nil {
+		s.err = cmp.Or(err, errDamagedSheet)
+	}
+	return entry{s.last, s.accepted}
+}
+
+func entryOf(buf []byte) entry {
+	return entry{
 		instant(binary.LittleEndian.Uint64(buf[:8])),
-		binary.LittleEndian.Uint64(buf[8:]),
+		binary.LittleEndian.Uint64(buf[8:entrySize]),
 	}
-	if e.at <= 0 || e.at > s.last {
-		e.at = s.last
-	}
-	e.accepted = min(e.accepted, s.accepted)
-	return e
 }
 
 func (s *sheet) store(cell uint64, e entry) {
