@@ -172,6 +172,9 @@ func TestGovernorReachesTheRate(t *testing.T) {
 		{requests: 20_000, processes: 2, workers: 8, least: 5 * ms, most: 500 * ms},
 		{requests: 5_000, processes: 3, workers: 64, least: 500 * ms, most: 500 * ms},
 	} {
+		if tr.requests > 5_000 && raced {
+			continue
+		}
 		t.Run(tr.String(), tr.check)
 	}
 }
