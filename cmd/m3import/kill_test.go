@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ type victim struct {
 	dir      string
 	platform *platform
 	args     []string
-	pause    time.Duration // of the platform before each answer
+	pause    atomic.Int64  // nanoseconds of the platform before each answer
 	alive    chan struct{} // told when the running import sends measurements
 }
 
@@ -56,7 +57,7 @@ func newVictim(t *testing.T, args ...string) *victim {
 			default:
 			}
 			next.ServeHTTP(w, r)
-			time.Sleep(v.pause) // taken, and not yet answered: the worst moment to die
+			time.Sleep(time.Duration(v.pause.Load())) // taken, and not yet answered: the worst moment to die
 		})
 	}})
 	return v
@@ -135,7 +136,7 @@ func TestKill(t *testing.T) {
 			t.Parallel()
 			rnd := rand.New(rand.NewPCG(seed, 9))
 			v := newVictim(t, args...)
-			v.pause = time.Duration(rnd.IntN(8)) * time.Millisecond
+			v.pause.Store(int64(rnd.IntN(8)) * int64(time.Millisecond))
 			kills, before := 0, int64(0)
 			for {
 				kill := time.Duration(1 + rnd.IntN(60_000_000)) // at most 60 ms

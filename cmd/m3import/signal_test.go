@@ -58,7 +58,7 @@ func TestSignals(t *testing.T) {
 			t.Parallel()
 			args := sampleArgs(t)
 			v := newVictim(t, args...)
-			v.pause = 10 * time.Millisecond
+			v.pause.Store(int64(10 * time.Millisecond))
 			cmd, out := v.command(append([]string{"run", "--state", "state"}, args...)...)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
@@ -82,7 +82,7 @@ func TestSignals(t *testing.T) {
 			if n := v.platform.Totals().Measurements; n == 0 || n == 4200 {
 				t.Fatalf("%d measurements arrived: the signal was too early or too late for the test", n)
 			}
-			v.pause = 0
+			v.pause.Store(0)
 			if !v.run(0) {
 				t.Fatal("the resume did not end")
 			}
@@ -98,7 +98,7 @@ func TestOneRunAtATime(t *testing.T) {
 	t.Parallel()
 	args := sampleArgs(t)
 	v := newVictim(t, args...)
-	v.pause = 20 * time.Millisecond
+	v.pause.Store(int64(20 * time.Millisecond))
 	first, firstOut := v.command(append([]string{"run", "--state", "state"}, args...)...)
 	if err := first.Start(); err != nil {
 		t.Fatal(err)
