@@ -333,6 +333,9 @@ func (a *app) client(f *runFlags) (*uploader.Client, uploader.Config, error) {
 	if cfg.Rate, err = uploader.ParseRate(f.rateLimit); err != nil {
 		return nil, cfg, coded(exitUsage, fmt.Errorf("--rate-limit: %w", err), "")
 	}
+	if root, err := checkpoint.DefaultRoot(a.getenv); err == nil {
+		cfg.ShareDir = filepath.Join(root, "governor") // all imports of this user share one pace
+	}
 	cfg.UserAgent = "m3import/" + version()
 	cfg.Workers = f.uploads
 	cfg.RequestTimeout = f.timeout
