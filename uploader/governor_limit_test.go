@@ -79,13 +79,18 @@ func TestGovernorOutlivesAStorm(t *testing.T) {
 						}
 						return server.arrive()
 					}
+					goesOn := func() bool {
+						mu.Lock()
+						defer mu.Unlock()
+						return since.IsZero() || time.Since(since) < storm+5*time.Minute
+					}
 					shelf := newMemShelf()
 					var wg sync.WaitGroup
 					for range processes {
 						p := shelf.process().pacer("org", DefaultRate())
 						for range 16 {
 							wg.Go(func() {
-								for since.IsZero() || time.Since(since) < storm+5*time.Minute {
+								for goesOn() {
 									permit, err := p.acquire(t.Context(), time.Hour)
 									if err != nil {
 										t.Error(err)
