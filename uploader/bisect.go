@@ -53,6 +53,9 @@ type delivery struct {
 	why      blame // of the last request that was refused
 	doubt    int   // 403s since the platform last took something from this delivery
 	credit   int   // that many start a proof
+	// searching says that something was refused, so that the calls which follow
+	// are made to find what.
+	searching bool
 }
 
 // suspect is a measurement that was refused when it stood alone.
@@ -182,6 +185,9 @@ func (d *delivery) introduce(ctx context.Context, s span) error {
 // ask sends s, and tells whether it was taken. A single measurement that was
 // not is a suspect.
 func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
+	if d.searching {
+		d.c.count.bisecting.Add(1)
+	}
 	body := d.body(s)
 	what := d.c.submission(body)
 	what.token, what.outlived = d.token, d.outlived
@@ -206,7 +212,7 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 	case out.blame == onAll, out.blame == onSize && s.len() == 1:
 		return false, out.err
 	}
-	d.why = out.blame
+	d.why, d.searching = out.blame, true
 	if s.len() == 1 {
 		d.suspects = append(d.suspects, suspect{
 			Refusal: Refusal{Item: s.from, Status: out.err.Status, Message: out.err.Message},
@@ -278,6 +284,7 @@ func (d *delivery) prove(ctx context.Context, refused *Error) error {
 	if body == nil {
 		return refused
 	}
+	d.c.count.bisecting.Add(1)
 	what := d.c.submission(body)
 	what.token = d.token
 	out := d.c.do(ctx, what)

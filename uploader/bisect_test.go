@@ -66,6 +66,9 @@ func TestOneGuilty(t *testing.T) {
 					if p.requests > most {
 						t.Errorf("%s: %d requests, want at most %d", name, p.requests, most)
 					}
+					if s := c.Stats(); s.Refused != 1 || s.Bisecting+s.Retries != int64(p.requests)-1 || n > 1 && s.Bisecting == 0 {
+						t.Errorf("%s: %d requests, %+v; all but the first are to find what was refused, or again", name, p.requests, s)
+					}
 					twice := 0
 					for i := range n {
 						twice += p.taken[itemNo(i)] - 1

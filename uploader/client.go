@@ -79,11 +79,14 @@ func (c *Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())
 func (c *Client) Submit(ctx context.Context, b *Batch) ([]Refusal, error) {
 	d := delivery{c: c, b: b, credit: firstCredit}
 	for s := range d.pieces(c.sizes.limit) {
+		d.searching = false
 		if err := d.deliver(ctx, s); err != nil {
 			return nil, err
 		}
 	}
-	return d.settle(ctx)
+	refusals, err := d.settle(ctx)
+	c.count.refused.Add(int64(len(refusals)))
+	return refusals, err
 }
 
 // submission is the call that submits a body.

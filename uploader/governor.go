@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -77,10 +79,34 @@ func (p *pacer) setRate(rate []Window) {
 	p.nudge(1)
 }
 
-// PacingNote says what is not as it should be with the sharing of the rate
-// between the imports of this machine, in words for a person; "" when nothing
-// is. It can change while the client is in use, and is safe to call then.
-func (c *Client) PacingNote() string { return c.pace.note() }
+// PacingNote says why the client may be slower than its rate allows, in words
+// for a person: the rate cannot be shared with the other imports of this
+// machine, or the server was found to take less. It is "" when all is as it
+// should be. It can change while the client is in use, and is safe to call then.
+func (c *Client) PacingNote() string {
+	notes := []string{c.pace.note(), c.pace.lowered()}
+	return strings.Join(slices.DeleteFunc(notes, func(s string) bool { return s == "" }), "; ")
+}
+
+// lowered says which windows are kept below what was told, because of 429s.
+func (p *pacer) lowered() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, text := p.clock.now(), ""
+	for v := range p.views() {
+		if !v.learns {
+			continue
+		}
+		found := v.ledger.known(v.Per)
+		if n := found.budget(now, v.requests); n < v.requests {
+			text += fmt.Sprintf(", %s instead of %s", Window{n, v.Per}, Window{v.requests, v.Per})
+		}
+	}
+	if text == "" {
+		return ""
+	}
+	return "the platform was found to take fewer requests than the rate limit says" + text
+}
 
 func (p *pacer) note() string {
 	p.mu.Lock()

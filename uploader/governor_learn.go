@@ -56,6 +56,16 @@ func (l *ledger) finding(per time.Duration) *finding {
 	return oldest
 }
 
+// known is what was found about the window, the zero finding when nothing was.
+func (l *ledger) known(per time.Duration) finding {
+	for _, f := range l.findings {
+		if f.per == per {
+			return f
+		}
+	}
+	return finding{}
+}
+
 // budget is how many requests the window may hold now, at most told.
 func (f *finding) budget(now instant, told int) int {
 	if f.limit == 0 {

@@ -2,6 +2,7 @@ package uploader
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -42,6 +43,26 @@ func TestGovernorFindsALowerLimit(t *testing.T) {
 		tr := trial{requests: 19_000, processes: i % 3, workers: 16, least: 20 * ms, most: 30 * ms, real: real, counts: i%2 == 1}
 		t.Run(tr.String(), tr.checkLower)
 	}
+}
+
+// The client says that it goes slower than it was told, as long as it does.
+func TestPacingNoteTellsOfALowerLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := newMemShelf().process()
+		c := &Client{pace: on.pacer("org", DefaultRate())}
+		visit(t, c.pace, on, &rollingLimiter{}, 8, 100)
+		if note := c.PacingNote(); note != "" {
+			t.Errorf("a note without reason: %q", note)
+		}
+		visit(t, c.pace, on, &rollingLimiter{windows: []Window{{10, time.Second}}}, 8, 300)
+		if note := c.PacingNote(); !strings.Contains(note, "fewer requests than the rate limit says, ") || !strings.HasSuffix(note, "/s instead of 50/s") {
+			t.Errorf("note %q", note)
+		}
+		time.Sleep(24 * time.Hour)
+		if note := c.PacingNote(); note != "" {
+			t.Errorf("a day later: %q", note)
+		}
+	})
 }
 
 // For half a minute everything is refused, without a word of how long: from

@@ -7,6 +7,8 @@ func (s Stats) Since(before Stats) Stats {
 	s.Requests -= before.Requests
 	s.Accepted -= before.Accepted
 	s.Measurements -= before.Measurements
+	s.Refused -= before.Refused
+	s.Bisecting -= before.Bisecting
 	s.Retries -= before.Retries
 	s.Throttled -= before.Throttled
 	s.Uncertain -= before.Uncertain

@@ -12,6 +12,8 @@ type Stats struct {
 	Requests     int64 `json:"requests"`
 	Accepted     int64 `json:"accepted"`     // requests that were accepted
 	Measurements int64 `json:"measurements"` // in accepted requests
+	Refused      int64 `json:"refused"`      // measurements that Submit has told to be refused
+	Bisecting    int64 `json:"bisecting"`    // calls made to find what was refused; those that repeat one are Retries
 	Retries      int64 `json:"retries"`      // requests that repeat another one
 	Throttled    int64 `json:"throttled"`    // answers of status 429
 	Uncertain    int64 `json:"uncertain"`    // requests without an answer, or with one that says nothing about their fate
@@ -36,9 +38,10 @@ type Trouble struct {
 
 // counters are Stats while they are counted.
 type counters struct {
-	requests, accepted, measurements, retries, throttled, uncertain, bytes atomic.Int64
-	paceWait, throttleWait, backoffWait                                    atomic.Int64
-	byStatus                                                               [1000]atomic.Int64
+	requests, accepted, measurements, refused, bisecting atomic.Int64
+	retries, throttled, uncertain, bytes                 atomic.Int64
+	paceWait, throttleWait, backoffWait                  atomic.Int64
+	byStatus                                             [1000]atomic.Int64
 
 	mu      sync.Mutex
 	trouble Trouble
@@ -81,6 +84,7 @@ func (c *Client) Stats() Stats {
 	n := &c.count
 	s := Stats{
 		Requests: n.requests.Load(), Accepted: n.accepted.Load(), Measurements: n.measurements.Load(),
+		Refused: n.refused.Load(), Bisecting: n.bisecting.Load(),
 		Retries: n.retries.Load(), Throttled: n.throttled.Load(), Uncertain: n.uncertain.Load(),
 		Refreshes: c.auth.renewals(), BytesSent: n.bytes.Load(),
 		PaceWait:     time.Duration(n.paceWait.Load()),

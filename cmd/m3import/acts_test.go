@@ -139,7 +139,7 @@ func TestSevenActs(t *testing.T) {
 		}}}, map[string]string{"m.yaml": actMapping, "usage.csv": strings.Replace(actRows(1000, 5), "e00700,acme,2026-01-01T00:00:00Z,1,wwwww", "e00700,acme,2026-01-01T00:00:00Z,1,poison", 1)})
 		out := a.plays(exitRejects, "usage.csv")
 		a.holds(999)
-		a.says(out, "rejected: usage.csv:702 (row 701)", "we do not like it")
+		a.says(out, "rejected: usage.csv:702 (row 701)", "we do not like it", "to find what was refused: 1 measurement)")
 		if n := a.platform.Totals().Requests["SubmitMeasurements"]; n[400]+n[200] > 1+2*11 {
 			t.Errorf("%v requests, about 20 are enough", n)
 		}

@@ -22,6 +22,7 @@ const (
 	exitFatal     = 7   // refused for good: credentials, organization, request
 	exitNoInput   = 9   // no source matched
 	exitLocked    = 11  // another run holds the state
+	exitHup       = 129 // stopped by SIGHUP, cleanly
 	exitInt       = 130 // stopped by SIGINT, cleanly
 	exitTerm      = 143 // stopped by SIGTERM, cleanly
 )
@@ -36,7 +37,8 @@ const exitCodeHelp = `Exit codes:
   7    refused for good: credentials, organization or request
   9    no source matched
   11   another run holds the state
-  130  stopped by Ctrl-C after a clean checkpoint (143: by SIGTERM)`
+  130  stopped by Ctrl-C after a clean checkpoint
+       (143: by SIGTERM; 129: by SIGHUP, as from a closed terminal)`
 
 // codedError is an error that knows its exit code and, maybe, what to do.
 type codedError struct {
@@ -83,8 +85,12 @@ func exitCode(ctx context.Context, err error) int {
 	case errors.Is(err, checkpoint.ErrLocked):
 		return exitLocked
 	case errors.Is(err, pipeline.ErrStopped), errors.Is(err, context.Canceled):
-		if s, ok := errors.AsType[stopSignal](context.Cause(ctx)); ok && s.Signal == syscall.SIGTERM {
+		s, _ := errors.AsType[stopSignal](context.Cause(ctx))
+		switch s.Signal {
+		case syscall.SIGTERM:
 			return exitTerm
+		case syscall.SIGHUP:
+			return exitHup
 		}
 		return exitInt
 	}

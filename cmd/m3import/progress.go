@@ -75,7 +75,8 @@ type progressLine struct {
 	Requests     int64   `json:"requests"`
 	Retries      int64   `json:"retries"`
 	BatchesInAir int     `json:"batches_in_flight"`
-	Trouble      string  `json:"trouble,omitempty"` // what keeps the import from getting on just now
+	Trouble      string  `json:"trouble,omitempty"`     // what keeps the import from getting on just now
+	Pacing       string  `json:"pacing_note,omitempty"` // why it sends less than the rate limit allows
 }
 
 func (v *view) line() progressLine {
@@ -99,6 +100,7 @@ func (v *view) line() progressLine {
 	if trouble, ok := v.client.Trouble(); ok {
 		l.Trouble = fmt.Sprintf("%v; for %s, %s", trouble.Err, durationText(v.now().Sub(trouble.Since)), plural(trouble.Count, "failure"))
 	}
+	l.Pacing = v.client.PacingNote()
 	return l
 }
 
@@ -127,7 +129,7 @@ func (v *view) lines(stop <-chan struct{}, interval time.Duration, asJSON bool) 
 func (v *view) plain() {
 	l := v.line()
 	fmt.Fprintf(v.w, "m3import: %s, %s rows (%s rejected), %.0f rows/s%s%s%s\n",
-		or(l.Source, "end of the input"), grouped(l.Rows), grouped(l.Rejected), l.RowsPerSec, percent(l), left(l), trying(l))
+		or(l.Source, "end of the input"), grouped(l.Rows), grouped(l.Rejected), l.RowsPerSec, percent(l), left(l), hindrance(l))
 }
 
 func or(text, otherwise string) string {
@@ -159,7 +161,7 @@ func (v *view) bar(stop <-chan struct{}) {
 			return
 		case <-tick.C:
 			l := v.line()
-			bar.Describe(fmt.Sprintf("%s rows, %s rejected, %.0f rows/s%s", grouped(l.Rows), grouped(l.Rejected), l.RowsPerSec, left(l)+trying(l)))
+			bar.Describe(fmt.Sprintf("%s rows, %s rejected, %.0f rows/s%s", grouped(l.Rows), grouped(l.Rejected), l.RowsPerSec, left(l)+hindrance(l)))
 			bar.Set64(l.BytesDone)
 		}
 	}
@@ -179,9 +181,14 @@ func left(l progressLine) string {
 	return ", " + durationText(time.Duration(l.SecondsLeft*float64(time.Second))) + " left"
 }
 
-func trying(l progressLine) string {
-	if l.Trouble == "" {
-		return ""
+// hindrance is what makes an import slower than it could be.
+func hindrance(l progressLine) string {
+	text := ""
+	if l.Trouble != "" {
+		text += ", trying again: " + l.Trouble
 	}
-	return ", trying again: " + l.Trouble
+	if l.Pacing != "" {
+		text += ", " + l.Pacing
+	}
+	return text
 }

@@ -41,7 +41,8 @@ type report struct {
 	Rejects     map[string]int64   `json:"rejects_by_code"`
 	RejectsFile string             `json:"rejects_file,omitempty"`
 	Totals      []checkpoint.Total `json:"totals"`
-	Requests    uploader.Stats     `json:"requests"` // of this run
+	Requests    uploader.Stats     `json:"requests"`              // of this run
+	Pacing      string             `json:"pacing_note,omitempty"` // why less was sent at the end than the rate limit allows
 	State       string             `json:"state"`
 	runTime     time.Duration
 }
@@ -142,11 +143,23 @@ func (r *report) print(w io.Writer) error {
 	p.rejects(r.Rejects)
 	p.totals(r.Totals)
 	p.remarks(r.Rows)
+	if r.Pacing != "" {
+		p.linef("  note: %s", r.Pacing)
+	}
 	s := r.Requests
-	p.linef("  this run: %s in %s (%s rows/s), %s, %s, %s",
+	p.linef("  this run: %s in %s (%s rows/s), %s%s, %s, %s",
 		plural(r.ThisRun, "row"), durationText(r.runTime), grouped(int64(float64(r.ThisRun)/r.runTime.Seconds())),
-		plural(s.Requests, "request"), plural(s.Retries, "retry"), bytesText(s.BytesSent))
+		plural(s.Requests, "request"), searching(s), plural(s.Retries, "retry"), bytesText(s.BytesSent))
 	return p.err
+}
+
+// searching is how many of the requests were made only to find what the
+// platform had refused.
+func searching(s uploader.Stats) string {
+	if s.Bisecting == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s to find what was refused: %s)", grouped(s.Bisecting), plural(s.Refused, "measurement"))
 }
 
 // printer writes lines and keeps the first error.

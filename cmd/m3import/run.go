@@ -117,6 +117,10 @@ When all is done it sends nothing and exits 0. Rows that cannot be imported go
 to rejects.ndjson in the state directory, with the reason; that file can be
 mended and imported under the same mapping.
 
+Ctrl-C, SIGTERM or a closed terminal stop it cleanly, and SIGUSR1 prints where it
+is. To change the rate while it runs, write it into the file rate-limit in the
+state directory and send SIGHUP:  echo 10/s > DIR/rate-limit; kill -HUP PID
+
 Credentials come from the environment, never from flags:
   M3TER_API_KEY, M3TER_API_SECRET   a service user's access key (or M3TER_API_TOKEN)
   M3TER_ORG_ID                      the organization: its id, or the Console's URL
@@ -205,6 +209,17 @@ func (a *app) importAs(ctx context.Context, f *runFlags, args []string, kind str
 	if err := f.validate(); err != nil {
 		return err
 	}
+	outliveReaders()
+	ctx, rate, end := a.untilHangup(ctx)
+	defer end()
+	err := a.importUnder(ctx, f, args, kind, rate)
+	if _, ok := errors.AsType[*codedError](err); err != nil && !ok {
+		err = coded(exitCode(ctx, err), err, "") // what ended ctx is not known above
+	}
+	return err
+}
+
+func (a *app) importUnder(ctx context.Context, f *runFlags, args []string, kind string, rate *rateControl) error {
 	if f.dryRun {
 		return a.check(ctx, &checkFlags{inputFlags: f.inputFlags, json: f.json, rateLimit: f.rateLimit,
 			batchSize: f.batchSize, batchBytes: f.batchBytes, selection: f.selection}, args)
@@ -232,6 +247,7 @@ func (a *app) importAs(ctx context.Context, f *runFlags, args []string, kind str
 		return err
 	}
 	defer journal.Close()
+	rate.control(journal.Dir(), client)
 
 	r := &runner{app: a, f: f, job: j, client: client, journal: journal}
 	err = r.all(ctx)

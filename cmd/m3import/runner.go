@@ -136,7 +136,7 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 	endProgress()
 
 	rep := newReport(plan, im.Mark, before, r.client.Stats().Since(stats), start, r.app.now(), r.journal)
-	rep.Finished = err == nil
+	rep.Finished, rep.Pacing = err == nil, r.client.PacingNote()
 	err = r.judge(ctx, im, rep, before, err)
 	rep.ExitCode = exitCode(ctx, err)
 	r.app.log.Info("import ran", "import", plan.ID, "finished", rep.Finished, "exit_code", rep.ExitCode,
@@ -246,9 +246,14 @@ func (r *runner) writeReport(rep *report) error {
 		return nil
 	case r.f.json:
 		_, err = r.app.stdout.Write(text)
-		return err
+	default:
+		err = rep.print(r.app.stdout)
 	}
-	return rep.print(r.app.stdout)
+	if readerGone(r.app.stdout, err) {
+		r.app.log.Info("nobody reads the report", "error", err)
+		return nil
+	}
+	return err
 }
 
 // elapsed is never zero, so that rates can be told.

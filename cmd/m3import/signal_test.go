@@ -53,7 +53,7 @@ func TestSignals(t *testing.T) {
 	for _, c := range []struct {
 		signal syscall.Signal
 		code   int
-	}{{syscall.SIGINT, exitInt}, {syscall.SIGTERM, exitTerm}} {
+	}{{syscall.SIGINT, exitInt}, {syscall.SIGTERM, exitTerm}, {syscall.SIGHUP, exitHup}} {
 		t.Run(c.signal.String(), func(t *testing.T) {
 			t.Parallel()
 			args := sampleArgs(t)
