@@ -12,6 +12,7 @@ import (
 // that is slower for a minute is slower for all of them.
 type contest struct {
 	name  string
+	cold  bool // there is no round before the first to warm up
 	runs  []entry
 	lines []line
 }
@@ -87,8 +88,8 @@ func (b *bench) importing(name string, l load) entry {
 // fresh is a directory for the state of one import, and of all else that an
 // import remembers.
 func (b *bench) fresh() string {
-	b.runs++
-	return b.path(fmt.Sprintf("state-%d", b.runs))
+	b.states++
+	return b.path(fmt.Sprintf("state-%d", b.states))
 }
 
 // run is `m3import run` of path. Nothing is switched off but the rate limit.

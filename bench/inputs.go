@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/m3import/m3import/bench/internal/usage"
@@ -22,12 +23,13 @@ const version = "1"
 type input struct {
 	format string
 	rows   int64
-	text   int   // bytes of a row's description at least
-	extra  int   // columns beyond the twelve
-	group  int64 // rows of a Parquet row group
-	plain  bool  // Parquet without compression
-	files  int   // many files in a folder
-	big    bool  // removed at the end
+	text   int    // bytes of a row's description at least
+	extra  int    // columns beyond the twelve
+	group  int64  // rows of a Parquet row group
+	plain  bool   // Parquet without compression
+	files  int    // many files in a folder
+	pack   string // gzip or zstd
+	big    bool   // removed when its contest is over
 }
 
 // name says all that decides what is in the file.
@@ -44,13 +46,17 @@ func (in input) name() string {
 	if in.plain {
 		name += "-plain"
 	}
-	return name + "." + in.format
+	name += "." + in.format
+	if in.pack != "" {
+		name += "." + in.pack
+	}
+	return name
 }
 
 // make makes an input, unless it is there already, and returns its path.
 func (b *bench) make(ctx context.Context, in input) (string, error) {
 	path := filepath.Join(b.dir, in.name())
-	if in.big {
+	if in.big && !slices.Contains(b.big, path) {
 		b.big = append(b.big, path)
 	}
 	if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
@@ -58,7 +64,7 @@ func (b *bench) make(ctx context.Context, in input) (string, error) {
 	}
 	say("making %s", in.name())
 	args := []string{"-format", in.format, "-rows", fmt.Sprint(in.rows), "-text", fmt.Sprint(in.text),
-		"-extra", fmt.Sprint(in.extra), "-files", fmt.Sprint(in.files)}
+		"-extra", fmt.Sprint(in.extra), "-files", fmt.Sprint(in.files), "-pack", in.pack}
 	if in.group > 0 {
 		args = append(args, "-group", fmt.Sprint(in.group))
 	}
@@ -77,7 +83,7 @@ func checkout(ctx context.Context) (string, error) {
 	}
 	dir := filepath.Dir(strings.TrimSpace(string(out)))
 	if filepath.Base(dir) != "bench" {
-		return "", errors.New("not in the folder bench: go run -C bench .")
+		return "", errors.New("not in the folder bench; run it there, or with go run -C bench")
 	}
 	return filepath.Dir(dir), nil
 }

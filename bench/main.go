@@ -1,7 +1,7 @@
 // Bench measures m3import, side by side with what it is compared to: a plain
 // importer, and the libraries that one would read the files with.
 //
-//	go run -C bench .                    # everything, about a quarter of an hour
+//	go run -C bench .                    # everything, about half an hour
 //	go run -C bench . --quick            # fewer rows and rounds: for a change's author
 //	go run -C bench . --only '^CSV'      # the lines whose name matches
 //	go run -C bench . --json             # for a program to read
@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string) error {
 	only := flags.String("only", "", "measure the lines whose name matches this `pattern`")
 	asJSON := flags.Bool("json", false, "print JSON instead of tables")
 	flags.StringVar(&b.dir, "dir", "", "where inputs are kept (default: m3import-bench in the user's cache directory)")
-	keep := flags.Bool("keep", false, "keep the inputs of gigabytes, too")
+	flags.BoolVar(&b.keep, "keep", false, "keep the inputs of gigabytes, too")
 	product := flags.String("product", "", "measure this `program` instead of the one in this checkout")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -53,16 +53,17 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer b.tearDown()
 	if err := b.setUp(ctx, *product); err != nil {
 		return err
 	}
-	defer b.tearDown(*keep)
 
 	r := newReport(b)
 	for _, c := range contests(b) {
 		if err := r.hold(ctx, c, pattern); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
+		b.tidy()
 	}
 	if *asJSON {
 		err = r.writeJSON(os.Stdout)
@@ -83,8 +84,9 @@ type bench struct {
 	bin    string // programs
 	work   string // everything else; removed at the end
 	sink   *sink
-	big    []string // inputs that are not kept
-	runs   int
+	keep   bool
+	big    []string // inputs to remove after the contest
+	states int      // directories handed out
 }
 
 // setUp builds the programs and starts the sink.
@@ -148,18 +150,27 @@ func (b *bench) build(ctx context.Context, product string) error {
 	return os.Symlink(product, b.product())
 }
 
-func (b *bench) tearDown(keep bool) {
-	if b.sink != nil {
-		b.sink.stop()
+// tidy removes what a contest leaves behind that nobody needs again.
+func (b *bench) tidy() {
+	left, _ := filepath.Glob(b.path("state-*"))
+	if !b.keep {
+		left = append(left, b.big...)
 	}
-	gone := append([]string{b.work}, b.big...)
-	if keep {
-		gone = gone[:1]
-	}
-	for _, path := range gone {
+	b.big = nil
+	for _, path := range left {
 		if err := os.RemoveAll(path); err != nil {
 			say("%v", err)
 		}
+	}
+}
+
+func (b *bench) tearDown() {
+	if b.sink != nil {
+		b.sink.stop()
+	}
+	b.tidy()
+	if err := os.RemoveAll(b.work); err != nil {
+		say("%v", err)
 	}
 }
 

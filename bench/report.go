@@ -78,16 +78,20 @@ func (r *report) hold(ctx context.Context, c contest, pattern *regexp.Regexp) er
 		return !slices.ContainsFunc(lines, func(l line) bool { return slices.Contains(l.of, e.name) })
 	})
 	samples := make(map[string][]sample)
-	for round := range r.Rounds + 1 {
+	first := 0
+	if c.cold {
+		first = 1
+	}
+	for round := first; round <= r.Rounds; round++ {
 		for _, e := range entries {
 			s, err := e.do(ctx)
 			if err != nil {
 				return fmt.Errorf("%s: %w", e.name, err)
 			}
 			if round == 0 {
-				continue // makes inputs, and warms the page cache
+				continue // it has made the input, and warmed the page cache
 			}
-			say("%d/%d  %-28s %6.2f s  %6.2f CPU s", round, r.Rounds, e.name, s.Wall.Seconds(), s.CPU.Seconds())
+			say("%d/%d  %-44s %6.2f s %6.2f CPU s %6.1f MiB", round, r.Rounds, e.name, s.Wall.Seconds(), s.CPU.Seconds(), float64(s.Peak)/(1<<20))
 			samples[e.name] = append(samples[e.name], s)
 		}
 	}

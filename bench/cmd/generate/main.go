@@ -15,6 +15,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/m3import/m3import/bench/internal/usage"
 )
 
@@ -22,10 +25,11 @@ import (
 type made struct {
 	format string
 	rows   int64
-	text   int   // bytes of a description at least
-	extra  int   // columns beyond the rows' own
-	group  int64 // rows of a Parquet row group
-	plain  bool  // Parquet without compression
+	text   int    // bytes of a description at least
+	extra  int    // columns beyond the rows' own
+	group  int64  // rows of a Parquet row group
+	plain  bool   // Parquet without compression
+	pack   string // how text is compressed
 }
 
 func main() {
@@ -36,6 +40,7 @@ func main() {
 	flag.IntVar(&m.extra, "extra", 0, "columns beyond the twelve")
 	flag.Int64Var(&m.group, "group", 1<<20, "rows of a Parquet row group")
 	flag.BoolVar(&m.plain, "plain", false, "Parquet without compression")
+	flag.StringVar(&m.pack, "pack", "", "compress a file of text: gzip or zstd")
 	files := flag.Int("files", 0, "write so many CSV files into a folder")
 	flag.Parse()
 	if err := m.make(flag.Arg(0), *files); err != nil {
@@ -68,9 +73,12 @@ func (m *made) one(path string) error {
 	defer f.Close()
 	w := bufio.NewWriterSize(f, 1<<20)
 	maker := &usage.Maker{Text: m.text}
-	if m.format == "parquet" {
+	switch {
+	case m.format == "parquet":
 		err = m.parquet(w, maker)
-	} else {
+	case m.pack != "":
+		err = m.packed(w, maker)
+	default:
 		err = m.lines(w, maker, 0, m.rows)
 	}
 	if err != nil {
@@ -80,6 +88,26 @@ func (m *made) one(path string) error {
 		return err
 	}
 	return f.Close()
+}
+
+// packed writes all rows as compressed text.
+func (m *made) packed(w io.Writer, maker *usage.Maker) error {
+	var z io.WriteCloser
+	switch m.pack {
+	case "gzip":
+		z = gzip.NewWriter(w)
+	case "zstd":
+		var err error
+		if z, err = zstd.NewWriter(w); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("compression %q: there is gzip and zstd", m.pack)
+	}
+	if err := m.lines(z, maker, 0, m.rows); err != nil {
+		return err
+	}
+	return z.Close()
 }
 
 // lines writes the rows from first up to end as text.
