@@ -46,6 +46,9 @@ func (im *Import) cutSource(reading, sending context.Context, i int, from checkp
 	if reading.Err() != nil {
 		return ErrStopped
 	}
+	if err := im.unchanged(i); err != nil {
+		return err
+	}
 	src, m, err := im.open(im.Sources[i].Path)
 	if err != nil {
 		return err
@@ -67,10 +70,13 @@ func (im *Import) cutSource(reading, sending context.Context, i int, from checkp
 			// never packed, so it is read again.
 			return ErrStopped
 		}
+		// Whatever else is wrong with a source that somebody writes to comes from
+		// that; and nothing that was read since may be sent, as it can be half of
+		// the old row and half of the new.
+		if err := im.unchanged(i); err != nil {
+			return err
+		}
 		if err == io.EOF {
-			if err := im.unchanged(i); err != nil {
-				return err
-			}
 			send(sending, pieces, piece{source: i, last: true})
 			return nil
 		}
@@ -146,8 +152,12 @@ func (im *Import) shape(path string, opt reader.Options) (*mapper.Mapping, error
 	return mapping, nil
 }
 
-// unchanged reports that a source is not, at its end, what it was when the
-// import began: rows may have come in behind the reader, or gone before it.
+// ErrSourceChanged is what Run ends with when a source is not any more what it
+// was when the import began. What the journal holds was read before.
+var ErrSourceChanged = errors.New("changed while the import ran")
+
+// unchanged reports that a source is not what it was when the import began. A
+// look at the file's papers costs a microsecond, so there is one for each chunk.
 func (im *Import) unchanged(i int) error {
 	src := im.Sources[i]
 	if src.Path == "-" || src.Modified.IsZero() {
@@ -155,11 +165,11 @@ func (im *Import) unchanged(i int) error {
 	}
 	info, err := os.Stat(src.Path)
 	if err != nil {
-		return fmt.Errorf("%s: gone while it was being read: %w", src.Path, err)
+		return fmt.Errorf("%s: %w: it is gone: %w", src.Path, ErrSourceChanged, errors.Unwrap(err))
 	}
 	if info.Size() != src.Size || !info.ModTime().Equal(src.Modified) {
-		return fmt.Errorf("%s: changed while it was being read: %d bytes of %v when the import began, %d bytes of %v now",
-			src.Path, src.Size, src.Modified.Format(time.RFC3339Nano), info.Size(), info.ModTime().Format(time.RFC3339Nano))
+		return fmt.Errorf("%s: %w: %d bytes of %s when it began, %d bytes of %s now", src.Path, ErrSourceChanged,
+			src.Size, src.Modified.UTC().Format(time.RFC3339Nano), info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
 	}
 	return nil
 }

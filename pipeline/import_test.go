@@ -434,16 +434,16 @@ func TestRequestsAreFull(t *testing.T) {
 	}
 }
 
-// A source that is not what it was when the import began is noticed at its end.
+// Nothing is sent of a source that is not what it was when the import began.
 func TestSourceChangesWhileRead(t *testing.T) {
 	src := writeFile(t, "usage.csv", usage(100, rand.New(rand.NewPCG(14, 15))))
 	src.Modified = src.Modified.Add(-time.Second)
 	im := &Import{Sources: []checkpoint.Source{src}, Mapping: parse(t, testMapping), Submit: new(platform), Journal: new(memory)}
 	err := im.Run(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "changed while it was being read") {
+	if err == nil || !strings.Contains(err.Error(), "changed while the import ran") {
 		t.Fatalf("error %v, want one that says that the source changed", err)
 	}
-	if im.Mark.Counts.Read != 100 || im.Mark.Position.Source != 0 {
-		t.Errorf("mark %+v: the rows are settled, the source is not", im.Mark)
+	if !errors.Is(err, ErrSourceChanged) || im.Mark.Counts.Read != 0 || im.Mark.Position.Source != 0 {
+		t.Errorf("%v; mark %+v: something was read", err, im.Mark)
 	}
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -50,8 +51,8 @@ func (im *Import) refuseRow(p *parcel, at int, refused []uploader.Refusal) error
 	// out, and nothing had to be kept for rows that are not refused.
 	again := func(rec *reader.Record, m *mapper.Mapper) error {
 		var out mapper.Output
-		if _, err := m.Append(&out, rec); err != nil || len(out.Items) != row.end-first {
-			return fmt.Errorf("row %d of %s was refused, and is another one now", row.record, im.Sources[row.source].Path)
+		if _, err := m.Append(&out, rec); err != nil || !p.sentAs(&out, first, row.end) {
+			return fmt.Errorf("%s: %w: row %d was refused, and is another one now", im.Sources[row.source].Path, ErrSourceChanged, row.record)
 		}
 		draft := draftFromMap(im.Sources[row.source].Path, m, rec, nil)
 		draft.Stage, draft.Code = StageSend, CodeRefused
@@ -66,6 +67,22 @@ func (im *Import) refuseRow(p *parcel, at int, refused []uploader.Refusal) error
 		return p.leases[row.lease].nth(row.nth, p.mappers[row.lease], again)
 	}
 	return im.reread(row.source, row.start, again)
+}
+
+// sentAs reports whether the measurements from first to end of the batch are
+// those of out.
+func (p *parcel) sentAs(out *mapper.Output, first, end int) bool {
+	if len(out.Items) != end-first {
+		return false
+	}
+	from := uint32(0)
+	for i, item := range out.Items {
+		if !bytes.Equal(out.JSON[from:item.End], p.batch.Item(first+i)) {
+			return false
+		}
+		from = item.End
+	}
+	return true
 }
 
 // nth gives a record of the chunk, which is parsed again for it.

@@ -82,6 +82,8 @@ func TestSubmitRetries(t *testing.T) {
 		{"timeout", answer{delay: 2 * time.Minute, status: 200, body: accepted.body}, 3},
 		{"cut answer", answer{status: 200, body: accepted.body[:10], cut: true}, 3},
 		{"whole answer, then cut", answer{status: 200, body: accepted.body, cut: true}, 3},
+		{"cut refusal", answer{status: 400, body: `{"message":"measu`, cut: true}, 3},
+		{"cut 403", answer{status: 403, body: `{"mess`, cut: true}, 3},
 		{"empty answer", answer{status: 200}, 3},
 		{"another answer", answer{status: 200, body: `{"result":"rejected"}`}, 3},
 		{"a web page", answer{status: 200, body: "<html>Welcome to the hotel"}, 3},

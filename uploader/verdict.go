@@ -23,6 +23,11 @@ func judge(op operation, x exchange, size int, understood, renewable bool, hide 
 		return networkVerdict(op, x.err, hide)
 	}
 	v := verdict{meaning: meaningOf(op, x.status), after: retryAfter(x.header)}
+	if v.blame != onAll && x.err != nil && x.err != errAnswerTooLong {
+		// What is held against a measurement is written into the rejects, word
+		// for word, so it has to be all there. The next answer may be.
+		v.meaning = uncertain
+	}
 	if !renewable {
 		v.meaning = v.meaning.withoutRenewal()
 	}

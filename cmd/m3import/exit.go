@@ -71,7 +71,8 @@ func exitCode(ctx context.Context, err error) int {
 	if c, ok := errors.AsType[*codedError](err); ok {
 		return c.code
 	}
-	if e, ok := errors.AsType[*uploader.Error](err); ok {
+	// A request that was cut short by the stop is an error of the uploader, too.
+	if e, ok := errors.AsType[*uploader.Error](err); ok && !errors.Is(err, pipeline.ErrStopped) {
 		if e.Kind == uploader.Temporary {
 			return exitTemporary
 		}

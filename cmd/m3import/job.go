@@ -151,9 +151,10 @@ var errChanged = errors.New("the unfinished import cannot go on")
 
 // resumable checks that nothing changed under an unfinished import that would
 // change what is sent, or to whom. A source that is longer now and begins as it
-// did is fine: a download that was cut short, a log that goes on. grown are the
-// plan's sources as they are then, nil when none has.
-func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) (grown []checkpoint.Source, err error) {
+// did is fine: a download that was cut short, a log that goes on; so is one with
+// the same content and another time. now are the plan's sources as they are then,
+// nil when nothing is new about them; grown says that one is longer.
+func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) (now []checkpoint.Source, grown bool, err error) {
 	var diffs []string
 	differs := func(what, was, is string) {
 		if was != is {
@@ -161,7 +162,7 @@ func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) (grown []che
 		}
 	}
 	if plan.Kind != j.kind {
-		return nil, fmt.Errorf("%w: it is another one (%s)", errChanged, kindOf(plan))
+		return nil, false, fmt.Errorf("%w: it is another one (%s)", errChanged, kindOf(plan))
 	}
 	differs("the organization", plan.OrgID, j.orgID)
 	differs("the endpoint", plan.Endpoint, j.endpoint)
@@ -175,31 +176,35 @@ func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) (grown []che
 			continue // settled to its last row: what became of the file since is no matter
 		}
 		if src.Path == "-" {
-			return nil, fmt.Errorf("%w: it read standard input, which cannot be read again from row %d on", errChanged, mark.Position.Record+1)
+			return nil, false, fmt.Errorf("%w: it read standard input, which cannot be read again from row %d on", errChanged, mark.Position.Record+1)
 		}
-		now, err := j.fingerprintLike(src)
+		is, err := j.fingerprintLike(src)
 		if err != nil {
 			diffs = append(diffs, err.Error())
 			continue
 		}
-		if d := src.Diff(now.Print); d == "" {
+		d := src.Diff(is.Print)
+		switch {
+		case d == "" && is.Modified.Equal(src.Modified):
 			continue
-		} else if !continues(src, now) {
+		case d == "":
+		case continues(src, is):
+			grown = true
+		default:
 			diffs = append(diffs, fmt.Sprintf("%s changed: %s", src.Path, d))
-		} else {
-			if grown == nil {
-				grown = slices.Clone(plan.Sources)
-			}
-			grown[i] = now
 		}
+		if now == nil {
+			now = slices.Clone(plan.Sources)
+		}
+		now[i] = is
 		if len(diffs) >= 10 {
 			break
 		}
 	}
 	if len(diffs) == 0 {
-		return grown, nil
+		return now, grown, nil
 	}
-	return nil, fmt.Errorf("%w: %s", errChanged, strings.Join(diffs, "; "))
+	return nil, false, fmt.Errorf("%w: %s", errChanged, strings.Join(diffs, "; "))
 }
 
 // continues reports whether a source is longer than it was and begins with what

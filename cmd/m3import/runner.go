@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/m3import/m3import/checkpoint"
@@ -38,16 +39,18 @@ func (r *runner) all(ctx context.Context) error {
 		unfinished = false // it cannot be read again
 	}
 	if unfinished && !r.f.restart {
-		grown, err := r.job.resumable(plan, mark)
+		now, grown, err := r.job.resumable(plan, mark)
 		if err != nil {
 			return coded(exitUsage, err, r.wayOn(plan))
 		}
-		if grown != nil {
+		if grown {
 			r.app.say("a source is longer than it was and begins as it did: going on into what is new")
-			if err := r.journal.Amend(grown); err != nil {
+		}
+		if now != nil {
+			if err := r.journal.Amend(now); err != nil {
 				return err
 			}
-			plan.Sources = grown
+			plan.Sources = now
 		}
 		if err := r.guardResume(plan, mark); err != nil {
 			return err
@@ -187,6 +190,12 @@ func (r *runner) goOn(plan checkpoint.Plan, mark checkpoint.Mark, err error) str
 	hint := ""
 	if e, ok := errors.AsType[*uploader.Error](err); ok && e.Hint != "" {
 		hint = e.Hint + "\n"
+	}
+	if errors.Is(err, pipeline.ErrSourceChanged) {
+		hint = "put back what it was, or wait until nobody writes to it\n"
+	}
+	if dir := r.journal.Dir(); errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		hint = fmt.Sprintf("make room for the state in %s; it is all there up to what is said below\n", dir)
 	}
 	return hint + fmt.Sprintf("stopped at %s; everything before it is settled\ngo on with  %s", place(plan, mark), resumeCommand(plan.Command))
 }

@@ -3,10 +3,8 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -29,22 +27,6 @@ func sampleArgs(t *testing.T) []string {
 		args = append(args, filepath.Join(samples, "usage-2026-01-"+day))
 	}
 	return args
-}
-
-// command is the program as a process, against the victim's platform.
-func (v *victim) command(args ...string) (*exec.Cmd, *bytes.Buffer) {
-	v.t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	cmd := exec.Command(self, args...)
-	cmd.Dir = v.dir
-	cmd.Env = append(os.Environ(), v.platform.Env(v.platform.url)...)
-	cmd.Env = append(cmd.Env, "M3IMPORT_TEST_AS_PROGRAM=1")
-	out := new(bytes.Buffer)
-	cmd.Stdout, cmd.Stderr = out, out
-	return cmd, out
 }
 
 // The first signal stops cleanly: what is in the air lands and is committed,
@@ -83,9 +65,7 @@ func TestSignals(t *testing.T) {
 				t.Fatalf("%d measurements arrived: the signal was too early or too late for the test", n)
 			}
 			v.pause.Store(0)
-			if !v.run(0) {
-				t.Fatal("the resume did not end")
-			}
+			v.run(nil)
 			if held := v.platform.Totals(); held.Measurements != 4200 || held.Duplicates != 0 {
 				t.Errorf("%d measurements, %d of them sent twice; want 4200 and none", held.Measurements, held.Duplicates)
 			}
@@ -136,9 +116,7 @@ func TestRequestSizes(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := newVictim(t, "-m", sampleArgs(t)[1], "--rate-limit", "none", path)
-	if !v.run(0) {
-		t.Fatal("the import did not end")
-	}
+	v.run(nil)
 	held := v.platform.Totals()
 	if held.Measurements != 5000 || held.LargestBody > uploader.MaxBytes || held.LargestBatch > uploader.MaxItems {
 		t.Errorf("%d measurements, largest body %d bytes, largest batch %d", held.Measurements, held.LargestBody, held.LargestBatch)
