@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,14 +21,14 @@ type guarded struct {
 	*session
 	t    *testing.T
 	dir  string
-	days int
+	days atomic.Int64 // also read by the platform
 }
 
 func newGuarded(t *testing.T, cfg sandbox.Config) *guarded {
 	t.Helper()
 	g := &guarded{t: t, dir: t.TempDir()}
 	start := time.Now()
-	now := func() time.Time { return start.Add(time.Duration(g.days) * 24 * time.Hour) }
+	now := func() time.Time { return start.Add(time.Duration(g.days.Load()) * 24 * time.Hour) }
 	cfg.Now = now
 	g.session = newSession(t, newPlatform(t, cfg))
 	g.now = now
@@ -57,14 +58,14 @@ func (g *guarded) imports(want int, words string, flags ...string) {
 	g.t.Helper()
 	code, stdout, stderr := g.run(append([]string{"run", "-m", g.mapping(), g.file()}, flags...)...)
 	if code != want || !strings.Contains(stderr, words) {
-		g.t.Fatalf("day %d: exit code %d, want %d with %q\n%s%s", g.days, code, want, words, stdout, stderr)
+		g.t.Fatalf("day %d: exit code %d, want %d with %q\n%s%s", g.days.Load(), code, want, words, stdout, stderr)
 	}
 }
 
 func (g *guarded) holds(want int64) {
 	g.t.Helper()
 	if got := g.p.Totals().Measurements; got != want {
-		g.t.Fatalf("day %d: the platform holds %d measurements, want %d", g.days, got, want)
+		g.t.Fatalf("day %d: the platform holds %d measurements, want %d", g.days.Load(), got, want)
 	}
 }
 
@@ -73,16 +74,16 @@ func (g *guarded) holds(want int64) {
 func TestGuardGrownFile(t *testing.T) {
 	g := newGuarded(t, sandbox.Config{})
 	g.imports(exitOK, "")
-	g.days = 33
+	g.days.Store(33)
 	g.write(12)
 	g.imports(exitOK, "up to 10 rows were accepted before and are sent again under the same uids")
 	g.holds(12)
-	g.days = 34
+	g.days.Store(34)
 	g.write(13)
 	g.imports(exitUsage, "usage.csv was first imported 34 days ago")
 	g.holds(12)
 	g.imports(exitUsage, "--allow-beyond-dedupe-window", "--force")
-	g.days = 36 // now the platform has really forgotten them
+	g.days.Store(36) // now the platform has really forgotten them
 	g.imports(exitOK, "", "--allow-beyond-dedupe-window")
 	g.holds(12 + 10 + 1) // what the guard is for: the first ten are there twice
 }
@@ -90,9 +91,9 @@ func TestGuardGrownFile(t *testing.T) {
 func TestGuardForce(t *testing.T) {
 	g := newGuarded(t, sandbox.Config{})
 	g.imports(exitOK, "")
-	g.days = 20
+	g.days.Store(20)
 	g.imports(exitOK, "up to 10 rows were accepted before", "--force")
-	g.days = 40
+	g.days.Store(40)
 	g.imports(exitOK, "nothing to do")
 	g.imports(exitUsage, "first imported 40 days ago", "--force")
 	g.holds(10)
@@ -128,7 +129,7 @@ func TestGuardResume(t *testing.T) {
 			if code, _, stderr := g.runUntil(ctx, args...); clean && code != exitInt || !clean && code == exitOK {
 				t.Fatalf("exit code %d\n%s", code, stderr)
 			}
-			g.days = 40
+			g.days.Store(40)
 			code, _, stderr := g.run(args...)
 			switch {
 			case clean && code != exitOK:
