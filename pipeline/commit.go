@@ -93,9 +93,8 @@ func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 			}
 		}
 		switch {
-		case p != nil && errors.Is(p.err, ErrStopped):
-			// The reading stopped, so this is the last parcel: nothing after
-			// the mark was sent.
+		case p != nil && errors.Is(p.err, ErrStopped) && ctx.Err() == nil:
+			// A clean stop: of this parcel nothing was sent, nor of any after it.
 			c.sending(time.Time{}, 0)
 			if err := c.commit(); err != nil {
 				return err
@@ -155,7 +154,7 @@ func (c *committer) commit() error {
 	}
 	c.told = c.told[:0]
 	for _, p := range c.group {
-		c.im.flights.landed(p.sent)
+		c.im.flights.committed(p.sent)
 		c.im.batches.Put(p.batch)
 		p.batch = nil
 		for _, l := range p.leases {

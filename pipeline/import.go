@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
@@ -77,6 +76,9 @@ type Import struct {
 	// OnReject is told of each reject when it is durable, in file order, from
 	// one goroutine. Default: nobody is told.
 	OnReject func(Reject)
+	// OnStop is told, when Run was asked to stop, how many batches are in the
+	// air: they land, and no others leave. Default: nobody is told.
+	OnStop func(inAir int)
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
@@ -91,8 +93,9 @@ type Import struct {
 }
 
 // Run imports until the end of the input, an error, or the end of ctx.
-// Cancelling ctx stops the reading, not the sending: what is in the air lands
-// (within Drain) and is committed, and Run returns ErrStopped. After any
+// Cancelling ctx stops the reading and lets no more batches leave: what is in
+// the air lands (within Drain) and is committed, what waits to leave is read
+// again by the next run, and Run returns ErrStopped. After any
 // error the journal holds an exact mark to go on from. A nil error means that
 // every row of the input is settled and committed; the last commit is still
 // the caller's, by checkpoint.Journal.Finish with the Mark that Run left.
@@ -104,7 +107,7 @@ func (im *Import) Run(ctx context.Context) error {
 	}
 	sending, abort := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer abort(nil)
-	defer im.abortLate(ctx, abort)()
+	defer im.stopWith(ctx, abort)()
 
 	g, sending := errgroup.WithContext(sending)
 	pieces := make(chan piece)
@@ -121,10 +124,15 @@ func (im *Import) Run(ctx context.Context) error {
 	return err
 }
 
-// abortLate makes a stop that takes longer than Drain an abort.
-func (im *Import) abortLate(ctx context.Context, abort context.CancelCauseFunc) (cancel func()) {
+// stopWith stops the sending when ctx ends, and makes a stop that takes longer
+// than Drain an abort.
+func (im *Import) stopWith(ctx context.Context, abort context.CancelCauseFunc) (cancel func()) {
 	late := make(chan *time.Timer, 1)
 	stop := context.AfterFunc(ctx, func() {
+		inAir := im.flights.stop()
+		if im.OnStop != nil {
+			im.OnStop(inAir)
+		}
 		late <- time.AfterFunc(im.Drain, func() {
 			abort(fmt.Errorf("%w: what was in the air had not landed after %v", ErrStopped, im.Drain))
 		})
@@ -158,54 +166,24 @@ func (im *Import) setDefaults() {
 }
 
 // submit settles one parcel: it comes back with its fate known, or with the
-// error that keeps it unknown.
+// error that keeps it unknown. ErrStopped says that nothing of it was sent.
 func (im *Import) submit(ctx context.Context, p *parcel) *parcel {
 	if p.err != nil || p.batch.Len() == 0 {
 		return p
 	}
-	p.sent = im.flights.start(im.Now())
-	refusals, err := im.Submit.Submit(ctx, p.batch)
-	if err == nil && len(refusals) > 0 {
+	flying := im.flights.start(ctx, p, im.Now())
+	var refusals []uploader.Refusal
+	err := context.Cause(flying)
+	if err == nil {
+		refusals, err = im.Submit.Submit(flying, p.batch)
+	}
+	kept := im.flights.end(p)
+	switch {
+	case err == nil && len(refusals) > 0:
 		err = im.refuse(p, refusals)
+	case err != nil && kept:
+		err = ErrStopped
 	}
 	p.err = err
 	return p
-}
-
-// flights knows when the oldest batch that is sent and not committed was sent.
-type flights struct {
-	mu   sync.Mutex
-	sent map[int64]time.Time
-	next int64
-}
-
-func (f *flights) start(now time.Time) int64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.sent == nil {
-		f.sent = make(map[int64]time.Time)
-	}
-	f.next++
-	f.sent[f.next] = now
-	return f.next
-}
-
-// landed forgets a committed flight.
-func (f *flights) landed(id int64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.sent, id)
-}
-
-// oldestExcept is when the oldest flight started that is not among the settled
-// ones, or now when there is none.
-func (f *flights) oldestExcept(settled []*parcel, now time.Time) time.Time {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for id, t := range f.sent {
-		if t.Before(now) && !slices.ContainsFunc(settled, func(p *parcel) bool { return p.sent == id }) {
-			now = t
-		}
-	}
-	return now
 }

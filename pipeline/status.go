@@ -17,7 +17,7 @@ type Status struct {
 	// Bytes are of the sources as stored. Done is an estimate within a source;
 	// Total is -1 when a source has no known size.
 	BytesDone, BytesTotal int64
-	// InFlight is how many batches are packed and not yet committed.
+	// InFlight is how many batches have left and not landed.
 	InFlight int
 }
 
@@ -35,7 +35,7 @@ func (im *Import) Status() Status {
 	im.status.mu.Lock()
 	defer im.status.mu.Unlock()
 	s := im.status.now
-	s.InFlight = len(im.slots)
+	s.InFlight = im.flights.count()
 	return s
 }
 

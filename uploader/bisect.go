@@ -56,6 +56,8 @@ type delivery struct {
 	// searching says that something was refused, so that the calls which follow
 	// are made to find what.
 	searching bool
+	// departure is that of the first request; the others follow it.
+	departure *Departure
 }
 
 // suspect is a measurement that was refused when it stood alone.
@@ -191,6 +193,7 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 	body := d.body(s)
 	what := d.c.submission(body)
 	what.token, what.outlived = d.token, d.outlived
+	what.departure, d.departure = d.departure, nil
 	out := d.c.do(ctx, what)
 	d.calls++
 	if out.lent {

@@ -72,12 +72,13 @@ func (c *Client) String() string {
 func (c *Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }
 
 // Submit sends the batch until the fate of each measurement is known; see
-// [Submitter]. What is held against the content of a request takes it apart,
+// [Submitter], and [WithDeparture]. What is held against the content of a request takes it apart,
 // until the guilty measurements stand alone and are refused, and the others
 // have landed. An empty batch is accepted without a request. The error is an
 // [*Error].
 func (c *Client) Submit(ctx context.Context, b *Batch) ([]Refusal, error) {
-	d := delivery{c: c, b: b, credit: firstCredit}
+	d := delivery{c: c, b: b, credit: firstCredit, departure: DepartureOf(ctx)}
+	d.departure.Waiting()
 	for s := range d.pieces(c.sizes.limit) {
 		d.searching = false
 		if err := d.deliver(ctx, s); err != nil {
@@ -110,6 +111,9 @@ type call struct {
 	token token
 	// outlived says that a 403 has outlived a new token: one more stands.
 	outlived bool
+	// departure is told when it leaves. Nil: nobody is, as of a part of a batch
+	// of which other parts have left.
+	departure *Departure
 }
 
 // outcome is the answer for good.
@@ -130,6 +134,13 @@ func (c *Client) do(ctx context.Context, what call) outcome {
 		v, t := c.try(ctx, what, patience)
 		lent = lent || t.lent
 		t.lent = lent
+		switch {
+		case what.departure == nil || t.token.text == "":
+		case v.do == throttle:
+			what.departure.Waiting()
+		default:
+			what.departure = nil // it has left
+		}
 		switch {
 		case v.do == accept:
 			c.count.good()
@@ -214,6 +225,12 @@ func (c *Client) exchange(ctx context.Context, what call) (verdict, attempt, exc
 		var v verdict
 		if used, v = c.auth.get(ctx); v.do != accept {
 			return v, attempt{}, exchange{}
+		}
+	}
+	if what.departure != nil {
+		what.departure.Leaving()
+		if ctx.Err() != nil {
+			return networkVerdict(what.op, context.Cause(ctx), c.auth.redactor()), attempt{}, exchange{}
 		}
 	}
 	req, err := http.NewRequestWithContext(ctx, what.method, what.url, nil)

@@ -121,16 +121,12 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Stdin: standardInput(ctx, r.app.stdin), Select: r.f.selection,
 		Submit: logged{r.client, r.app}, Limits: uploader.Limits{Items: r.f.batchSize, Bytes: r.f.batchBytes},
 		Journal: r.journal, Mark: mark, Uploads: r.f.uploads, Drain: r.f.drain,
-		MaxRejects: r.f.budget, OnReject: r.showReject, Now: r.app.now,
+		MaxRejects: r.f.budget, OnReject: r.showReject, OnStop: r.stopping, Now: r.app.now,
 	}
 	start := r.app.now()
 	stats := r.client.Stats()
 	r.app.log.Info("import runs", "import", plan.ID, "sources", len(plan.Sources), "state", r.journal.Dir(),
 		"organization", plan.OrgID, "endpoint", plan.Endpoint, "from", place(plan, mark))
-	defer context.AfterFunc(ctx, func() {
-		r.app.say("stopping: %s in the air may land, for at most %v (again: leave at once)",
-			plural(int64(im.Status().InFlight), "request"), r.f.drain)
-	})()
 	endProgress := r.app.watch(r.f.progress, im, r.client)
 	err := im.Run(ctx)
 	if err == nil {
@@ -157,6 +153,15 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 		err = coded(rep.ExitCode, err, r.goOn(plan, im.Mark, err))
 	}
 	return err
+}
+
+// stopping says what a stop waits for.
+func (r *runner) stopping(inAir int) {
+	if inAir == 0 {
+		r.app.say("stopping: no request is in the air, and none leaves any more")
+		return
+	}
+	r.app.say("stopping: %s in the air may land, for at most %v, and none leaves any more (again: leave at once)", plural(int64(inAir), "request"), r.f.drain)
 }
 
 // judge turns the end of a run into what the command ends with: an import that

@@ -1,0 +1,144 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/uploader"
+)
+
+// flights are the batches that were handed to the Submitter and are not yet
+// committed. They know since when some may have been sent, and which must not
+// leave any more when the import is to stop.
+//
+// A stop keeps every batch that has not left, but for those before one that
+// has: what follows a batch that stays would be sent twice, as the mark can
+// never be behind a gap. So what has left when all is said is a prefix of the
+// input, as always.
+type flights struct {
+	mu      sync.Mutex
+	all     map[int64]*flight
+	next    int64
+	stopped bool
+}
+
+// flight is one batch on its way.
+type flight struct {
+	end    checkpoint.Position // where its parcel ends
+	began  time.Time           // it was handed over; it left no earlier
+	left   bool                // some of it may have been taken
+	landed bool                // its fate is known
+	keep   context.CancelCauseFunc
+	kept   bool
+}
+
+// start begins the flight of p. The context is for its submission, and ends
+// with ErrStopped when it must not leave: now, or as long as it has not.
+func (f *flights) start(ctx context.Context, p *parcel, now time.Time) context.Context {
+	ctx, keep := context.WithCancelCause(ctx)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.all == nil {
+		f.all = make(map[int64]*flight)
+	}
+	f.next++
+	p.sent = f.next
+	one := &flight{end: p.end, began: now, keep: keep}
+	f.all[p.sent] = one
+	f.hold()
+	// Whoever submits it and says nothing of departures sends it right away.
+	one.left = !one.kept
+	return uploader.WithDeparture(ctx, &uploader.Departure{
+		Waiting: func() { f.leaves(one, false) },
+		Leaving: func() { f.leaves(one, true) },
+	})
+}
+
+// leaves notes that a flight leaves, or that it is back and waits.
+func (f *flights) leaves(one *flight, left bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	one.left = left && !one.kept
+	f.hold()
+}
+
+// end notes that the submission of p has come to an end, and reports whether it
+// was kept.
+func (f *flights) end(p *parcel) (kept bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	one := f.all[p.sent]
+	one.landed = true
+	one.keep(nil) // which frees what the context holds
+	return one.kept
+}
+
+// stop keeps what has not left, and returns how many batches have, or will, and
+// have not landed.
+func (f *flights) stop() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stopped = true
+	f.hold()
+	return f.inAir()
+}
+
+// hold keeps all that is behind the last flight that has left.
+func (f *flights) hold() {
+	if !f.stopped {
+		return
+	}
+	var last checkpoint.Position
+	for _, one := range f.all {
+		if one.left && last.Before(one.end) {
+			last = one.end
+		}
+	}
+	for _, one := range f.all {
+		if !one.left && last.Before(one.end) {
+			one.kept = true
+			one.keep(ErrStopped)
+		}
+	}
+}
+
+// inAir is how many batches have left and not landed; of an import that is to
+// stop also those that must leave.
+func (f *flights) inAir() (n int) {
+	for _, one := range f.all {
+		if !one.landed && !one.kept && (one.left || f.stopped) {
+			n++
+		}
+	}
+	return n
+}
+
+// count is inAir, for everybody.
+func (f *flights) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.inAir()
+}
+
+// committed forgets a flight.
+func (f *flights) committed(id int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.all, id)
+}
+
+// oldestExcept is when the oldest flight began that is not among the settled
+// ones, or now when there is none.
+func (f *flights) oldestExcept(settled []*parcel, now time.Time) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, one := range f.all {
+		if one.began.Before(now) && !slices.ContainsFunc(settled, func(p *parcel) bool { return p.sent == id }) {
+			now = one.began
+		}
+	}
+	return now
+}

@@ -1,0 +1,148 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/reader"
+	"github.com/m3import/m3import/uploader"
+)
+
+// paced is a platform that is reached through a pace, as by the client: batches
+// wait, leave in about the order that they came, sometimes come back throttled,
+// and land after a while.
+type paced struct {
+	platform
+	every   time.Duration
+	rnd     *rand.Rand
+	mu      sync.Mutex
+	next    time.Time
+	stopped func() bool
+	late    map[string]bool // batches that left after the stop, by their first measurement
+}
+
+func (p *paced) Submit(ctx context.Context, b *uploader.Batch) ([]uploader.Refusal, error) {
+	d := uploader.DepartureOf(ctx)
+	d.Waiting()
+	for {
+		if !p.wait(ctx) {
+			return nil, context.Cause(ctx)
+		}
+		d.Leaving()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		p.mu.Lock()
+		if p.stopped() {
+			p.late[string(b.Item(0))] = true
+		}
+		throttled, trip := p.rnd.IntN(8) == 0, time.Duration(p.rnd.IntN(int(3*p.every)))
+		p.mu.Unlock()
+		time.Sleep(trip)
+		if !throttled {
+			return p.platform.Submit(ctx, b)
+		}
+		d.Waiting()
+	}
+}
+
+// wait waits for a turn, and reports whether it came.
+func (p *paced) wait(ctx context.Context) bool {
+	p.mu.Lock()
+	if now := time.Now(); p.next.Before(now) {
+		p.next = now
+	}
+	turn := p.next.Add(time.Duration(p.rnd.IntN(int(p.every)))) // not quite first come, first served
+	p.next = p.next.Add(p.every)
+	p.mu.Unlock()
+	select {
+	case <-time.After(time.Until(turn)):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// A stop does not wait for batches that wait for the pace: they stay, unless a
+// later one has left. What the platform took is then what the mark vouches for,
+// to the measurement, however often the import is stopped.
+func TestStopKeepsWhatHasNotLeft(t *testing.T) {
+	src := writeFile(t, "usage.csv", usage(1500, rand.New(rand.NewPCG(30, 31))))
+	whole := runWhole(t, src)
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 32))
+			uploads := 1 + rnd.IntN(8)
+			j := new(memory)
+			p := &paced{every: time.Second, rnd: rand.New(rand.NewPCG(seed, 33))}
+			var mark checkpoint.Mark
+			for stops := 0; ; stops++ {
+				ctx, stop := context.WithTimeout(t.Context(), time.Duration(rnd.IntN(int(20*time.Second))))
+				p.stopped, p.late = func() bool { return ctx.Err() != nil }, map[string]bool{}
+				told := -1
+				im := &Import{
+					Sources: []checkpoint.Source{src}, Mapping: parse(t, testMapping), Submit: p, Journal: j, Mark: mark,
+					Limits: uploader.Limits{Items: 10}, Reader: reader.Options{ChunkBytes: 500}, Uploads: uploads, Drain: time.Hour,
+					OnStop: func(n int) { told = n },
+				}
+				err := im.Run(ctx)
+				stop()
+				mark = im.Mark
+				if taken := int64(len(p.order)); mark.Counts.Measurements != taken {
+					t.Fatalf("seed %d: the mark vouches for %d measurements, the platform took %d", seed, mark.Counts.Measurements, taken)
+				}
+				if err == nil {
+					break
+				}
+				if !errors.Is(err, ErrStopped) || !mark.FirstSent.IsZero() || mark.MaxUncertain != 0 {
+					t.Fatalf("seed %d: %v, and %d measurements in doubt since %v: the stop was clean", seed, err, mark.MaxUncertain, mark.FirstSent)
+				}
+				if told < 0 || told > uploads || len(p.late) > told {
+					t.Fatalf("seed %d: %d batches left after the stop, told were %d in the air, of %d uploads", seed, len(p.late), told, uploads)
+				}
+				if stops > 500 {
+					t.Fatal("no end in sight")
+				}
+			}
+			for m, n := range p.items {
+				if n != 1 {
+					t.Fatalf("seed %d: sent %d times although every stop was clean: %s", seed, n, m)
+				}
+			}
+			compareRuns(t, whole, &run{&p.platform, j, mark})
+		})
+	}
+}
+
+// silent is a platform that never answers.
+type silent struct{}
+
+func (silent) Submit(ctx context.Context, _ *uploader.Batch) ([]uploader.Refusal, error) {
+	<-ctx.Done()
+	return nil, fmt.Errorf("no answer: %w", context.Cause(ctx))
+}
+
+// What has left and not landed within Drain is in doubt, and the mark says so.
+func TestStopWithoutAnswers(t *testing.T) {
+	src := writeFile(t, "usage.csv", usage(500, rand.New(rand.NewPCG(34, 35))))
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		im := &Import{Sources: []checkpoint.Source{src}, Mapping: parse(t, testMapping), Submit: silent{}, Journal: new(memory),
+			Limits: uploader.Limits{Items: 10}, Drain: time.Minute}
+		if err := im.Run(ctx); !errors.Is(err, ErrStopped) || time.Since(began) != time.Minute+time.Second {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+		if !im.Mark.FirstSent.Equal(began) || im.Mark.MaxUncertain == 0 {
+			t.Errorf("%d measurements in doubt since %v, want some since %v", im.Mark.MaxUncertain, im.Mark.FirstSent, began)
+		}
+	})
+}

@@ -1,0 +1,38 @@
+package uploader
+
+import "context"
+
+// A Departure follows a batch to the moment when it leaves. Until then whoever
+// submits it can keep it: by ending the context that Submit was given, after
+// which nothing of it leaves any more. That is how an import stops although
+// batches wait for the rate limits.
+//
+// Both functions are called by the goroutine that called Submit, never when it
+// has returned.
+type Departure struct {
+	// Waiting is called when nothing of the batch can have been taken: at the
+	// start, and when all that was sent of it came back throttled.
+	Waiting func()
+	// Leaving is called after Waiting, right before a request leaves. Where the
+	// context has ended when it returns, the request stays.
+	Leaving func()
+}
+
+type departureKey struct{}
+
+// WithDeparture gives a context whose submission, one, is followed by d. A
+// Submitter that knows nothing of departures calls neither function.
+func WithDeparture(ctx context.Context, d *Departure) context.Context {
+	return context.WithValue(ctx, departureKey{}, d)
+}
+
+// DepartureOf is what follows the submissions of ctx; it does nothing when
+// nothing does.
+func DepartureOf(ctx context.Context) *Departure {
+	if d, ok := ctx.Value(departureKey{}).(*Departure); ok {
+		return d
+	}
+	return &nobody
+}
+
+var nobody = Departure{Waiting: func() {}, Leaving: func() {}}
