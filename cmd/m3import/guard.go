@@ -29,12 +29,16 @@ func (r *runner) guardResume(plan checkpoint.Plan, mark checkpoint.Mark) error {
 	if mark.FirstSent.IsZero() || mark.Position.Source >= len(plan.Sources) {
 		return nil // nothing after the mark was ever sent
 	}
-	age := r.app.now().Sub(mark.FirstSent)
+	age, most := r.app.now().Sub(mark.FirstSent), "up to "+plural(mark.MaxUncertain, "measurement")
+	if unknown := mark.MaxUncertain > checkpoint.AnyNumber/2; unknown {
+		most = "any number of measurements"
+		r.app.say("the position of import %s was lost once: what arrived before is sent again under the same uids, and the platform counts it against your allowance", plan.ID)
+	}
 	if age < safeWindow || r.f.allowBeyond {
 		return nil
 	}
-	return coded(exitUsage, fmt.Errorf("%w: import %s ended without a clean stop %s ago, and up to %s after %s may have arrived then",
-		errBeyondWindow, plan.ID, durationText(age), plural(mark.MaxUncertain, "measurement"), place(plan, mark)),
+	return coded(exitUsage, fmt.Errorf("%w: import %s ended without a clean stop %s ago, and %s after %s may have arrived then",
+		errBeyondWindow, plan.ID, durationText(age), most, place(plan, mark)),
 		"m3ter knows a uid for 35 days: what arrived then would be billed twice now\n"+
 			"find out what arrived (the data explorer shows it), or add --allow-beyond-dedupe-window to send all the same")
 }

@@ -14,13 +14,13 @@ import (
 func (a *app) stateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "state",
-		Short:   "Look into a state directory, or make it forget",
-		Long:    "Look into a state directory, or make it forget, so that nobody edits its files by hand.",
-		Example: "  m3import state show DIR\n  m3import state reset DIR",
+		Short:   "Look into a state directory, mend it, or make it forget",
+		Long:    "Look into a state directory, mend it, or make it forget, so that nobody edits its files by hand.",
+		Example: "  m3import state show DIR\n  m3import state repair DIR\n  m3import state reset DIR",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.stateShowCommand(), a.stateResetCommand())
+	cmd.AddCommand(a.stateShowCommand(), a.stateRepairCommand(), a.stateResetCommand())
 	return cmd
 }
 

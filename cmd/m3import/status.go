@@ -135,6 +135,7 @@ func (a *app) printStatuses(list []importStatus) error {
 		switch s.Phase {
 		case "damaged":
 			p.linef("  %s", s.Error)
+			p.linef("  %s", repairHint(s.State))
 		case "empty":
 			p.linef("  nothing was imported here yet")
 		default:

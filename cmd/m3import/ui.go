@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/uploader"
 )
 
@@ -27,7 +28,14 @@ func (a *app) printError(err error) {
 		a.hint("%s", c.hint)
 	} else if e, ok := errors.AsType[*uploader.Error](err); ok && e.Hint != "" {
 		a.hint("%s", e.Hint)
+	} else if e, ok := errors.AsType[*checkpoint.DamagedError](err); ok {
+		a.hint("%s", repairHint(stateDirOf(e.Path)))
 	}
+}
+
+// repairHint is what to do about a state directory that is damaged.
+func repairHint(dir string) string {
+	return "what can be mended is told by  m3import state repair " + shellQuote(dir)
 }
 
 // say prints a message unless --quiet.
