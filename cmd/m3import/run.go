@@ -244,14 +244,14 @@ func (a *app) importUnder(ctx context.Context, f *runFlags, args []string, kind 
 	}
 	journal, err := checkpoint.Open(dir, checkpoint.Options{Command: a.command})
 	if err != nil {
-		return err
+		return withRoom(err, dir)
 	}
 	defer journal.Close()
 	rate.control(journal.Dir(), client)
 
-	r := &runner{app: a, f: f, job: j, client: client, journal: journal}
+	r := &runner{app: a, f: f, job: j, client: client, submit: client, journal: journal}
 	err = r.all(ctx)
-	return errors.Join(err, journal.Close())
+	return withRoom(errors.Join(err, journal.Close()), journal.Dir())
 }
 
 // prepare turns flags, arguments and environment into a job and a client.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/m3import/m3import/checkpoint"
@@ -23,7 +22,8 @@ type runner struct {
 	app     *app
 	f       *runFlags
 	job     *job
-	client  *uploader.Client
+	client  *uploader.Client   // counts what the platform took
+	submit  uploader.Submitter // the client
 	journal *checkpoint.Journal
 	shown   int
 }
@@ -119,7 +119,7 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 	before := mark.Counts
 	im := &pipeline.Import{
 		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Stdin: standardInput(ctx, r.app.stdin), Select: r.f.selection,
-		Submit: logged{r.client, r.app}, Limits: uploader.Limits{Items: r.f.batchSize, Bytes: r.f.batchBytes},
+		Submit: logged{r.submit, r.app}, Limits: uploader.Limits{Items: r.f.batchSize, Bytes: r.f.batchBytes},
 		Journal: r.journal, Mark: mark, Uploads: r.f.uploads, Drain: r.f.drain,
 		MaxRejects: r.f.budget, OnReject: r.showReject, OnStop: r.stopping, Now: r.app.now,
 	}
@@ -199,8 +199,8 @@ func (r *runner) goOn(plan checkpoint.Plan, mark checkpoint.Mark, err error) str
 	if errors.Is(err, pipeline.ErrSourceChanged) {
 		hint = "put back what it was, or wait until nobody writes to it\n"
 	}
-	if dir := r.journal.Dir(); errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		hint = fmt.Sprintf("make room for the state in %s; it is all there up to what is said below\n", dir)
+	if diskFull(err) {
+		hint = makeRoom(r.journal.Dir()) + "\n"
 	}
 	return hint + fmt.Sprintf("stopped at %s; everything before it is settled\ngo on with  %s", place(plan, mark), resumeCommand(plan.Command))
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -50,6 +51,25 @@ func (a *app) hint(format string, args ...any) {
 	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
 		fmt.Fprintf(a.stderr, "          %s\n", line)
 	}
+}
+
+// diskFull reports whether there was no room, on the disk or in a quota.
+func diskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// makeRoom is what to do then.
+func makeRoom(state string) string {
+	return "make room for the state in " + state + "; what was saved there before stands"
+}
+
+// withRoom gives an error that does not say what to do, and comes from a full
+// disk, words that do.
+func withRoom(err error, state string) error {
+	if _, said := errors.AsType[*codedError](err); said || !diskFull(err) {
+		return err
+	}
+	return coded(exitUsage, err, makeRoom(state)+"\nthen run the same command again")
 }
 
 // grouped writes n with commas: 1,234,567.

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/pflag"
+
+	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/pipeline"
+	"github.com/m3import/m3import/sandbox"
+	"github.com/m3import/m3import/uploader"
+)
+
+// endRows is a file of n rows of an account, the last of which is bad when that
+// is said.
+func endRows(account string, n int, bad bool) string {
+	text := "id,who,when,n\n"
+	for i := range n {
+		value := "1"
+		if bad && i == n-1 {
+			value = "n/a"
+		}
+		text += fmt.Sprintf("%s-%d,%s,2026-01-01T00:00:00Z,%s\n", account, i, account, value)
+	}
+	return text
+}
+
+func writeFiles(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// One command finishes the import that was left and does a new one for what
+// came since. It exits with the worse of the two ends: an error before rejects,
+// rejects before nothing.
+func TestTwoImportsInOneCommand(t *testing.T) {
+	of := func(account string, status int) sandbox.Fault {
+		return sandbox.Fault{On: []string{"SubmitMeasurements"}, When: sandbox.When{Match: &sandbox.Match{Account: account}}, Status: status}
+	}
+	for _, c := range []struct {
+		name     string
+		bad      [2]bool
+		fault    *sandbox.Fault
+		code     int
+		held     int64
+		finished int
+	}{
+		{"both clean", [2]bool{}, nil, exitOK, 80, 2},
+		{"rejects in the first", [2]bool{true, false}, nil, exitRejects, 79, 2},
+		{"rejects in the second", [2]bool{false, true}, nil, exitRejects, 79, 2},
+		{"rejects in both", [2]bool{true, true}, nil, exitRejects, 78, 2},
+		{"rejects in the first, an outage in the second", [2]bool{true, false}, new(of("new", 503)), exitTemporary, 39, 1},
+		{"rejects in the first, no permission for the second", [2]bool{true, false}, new(of("new", 404)), exitFatal, 39, 1},
+		{"an outage in the first, which keeps the second from beginning", [2]bool{true, true}, new(of("old", 503)), exitTemporary, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlatform(t, sandbox.Config{Faults: []sandbox.Fault{{Name: "shut", On: []string{"SubmitMeasurements"}, Status: 404}}})
+			s := newSession(t, p)
+			dir := t.TempDir()
+			writeFiles(t, dir, map[string]string{"m.yaml": guardMapping, "a.csv": endRows("old", 40, c.bad[0])})
+			args := []string{"run", "-m", filepath.Join(dir, "m.yaml"), "--retry-for", "1ms", filepath.Join(dir, "*.csv")}
+			if code, _, stderr := s.run(args...); code != exitFatal {
+				t.Fatalf("the first command ended with %d\n%s", code, stderr)
+			}
+			writeFiles(t, dir, map[string]string{"b.csv": endRows("new", 40, c.bad[1])})
+			p.RemoveFaults("shut")
+			if c.fault != nil {
+				if err := p.AddFaults(*c.fault); err != nil {
+					t.Fatal(err)
+				}
+			}
+			code, stdout, stderr := s.run(args...)
+			if code != c.code || !strings.Contains(stderr, "resuming import ") {
+				t.Errorf("exit code %d, want %d\n%s", code, c.code, stderr)
+			}
+			if n := strings.Count(stdout, "import ") - strings.Count(stdout, ", not finished"); n != c.finished {
+				t.Errorf("%d imports were finished, want %d\n%s", n, c.finished, stdout)
+			}
+			if held := p.Totals(); held.Measurements != c.held || held.Duplicates != 0 {
+				t.Errorf("%d measurements, %d came twice, want %d", held.Measurements, held.Duplicates, c.held)
+			}
+			p.RemoveFaults()
+			want := exitOK
+			if c.finished < 2 && (c.bad[1] || c.bad[0] && c.finished == 0) {
+				want = exitRejects
+			}
+			if code, _, stderr := s.run(args...); code != want {
+				t.Errorf("the last command ended with %d, want %d\n%s", code, want, stderr)
+			}
+		})
+	}
+}
+
+// Requests that do not land within --shutdown-timeout after a signal are given
+// up: the exit code is that of the signal, the mark is exact, and the resume
+// sends them again.
+func TestShutdownTimeout(t *testing.T) {
+	for _, c := range []struct {
+		signal syscall.Signal
+		code   int
+	}{{syscall.SIGINT, exitInt}, {syscall.SIGTERM, exitTerm}, {syscall.SIGHUP, exitHup}} {
+		t.Run(c.signal.String(), func(t *testing.T) {
+			t.Parallel()
+			ctx, stop := context.WithCancelCause(t.Context())
+			defer stop(nil)
+			var n atomic.Int64
+			p := newPlatform(t, sandbox.Config{
+				Middleware: func(next http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						if strings.HasSuffix(r.URL.Path, "/measurements") && n.Add(1) == 4 {
+							stop(stopSignal{c.signal})
+						}
+						next.ServeHTTP(w, r)
+					})
+				},
+				Faults: []sandbox.Fault{{On: []string{"SubmitMeasurements"}, When: sandbox.When{From: 3}, At: sandbox.Committed, Hang: true}},
+			})
+			s := newSession(t, p)
+			dir := t.TempDir()
+			writeFiles(t, dir, map[string]string{"m.yaml": guardMapping, "a.csv": endRows("acme", 400, false)})
+			args := []string{"run", "-m", filepath.Join(dir, "m.yaml"), "--batch-size", "10", "--workers", "2", "--shutdown-timeout", "20ms", filepath.Join(dir, "a.csv")}
+			code, _, stderr := s.runUntil(ctx, args...)
+			for _, want := range []string{"what was in the air had not landed after 20ms", "everything before it is settled", "go on with  m3import run "} {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("it does not say %q:\n%s", want, stderr)
+				}
+			}
+			if code != c.code {
+				t.Errorf("exit code %d, want %d\n%s", code, c.code, stderr)
+			}
+			p.RemoveFaults()
+			if code, _, stderr := s.run(args...); code != exitOK {
+				t.Errorf("the resume ended with %d\n%s", code, stderr)
+			}
+			if held := p.Totals(); held.Measurements != 400 || held.Duplicates > 40 || held.Duplicates == 0 || held.Conflicts != 0 {
+				t.Errorf("%d measurements, %d came twice; want 400, and twice what the window holds of them", held.Measurements, held.Duplicates)
+			}
+		})
+	}
+}
+
+// liar is a client whose words are not what it does.
+type liar struct {
+	uploader.Submitter
+	submit func(s uploader.Submitter, ctx context.Context, b *uploader.Batch) ([]uploader.Refusal, error)
+}
+
+func (l liar) Submit(ctx context.Context, b *uploader.Batch) ([]uploader.Refusal, error) {
+	return l.submit(l.Submitter, ctx, b)
+}
+
+// part is the first n measurements of a batch.
+func part(b *uploader.Batch, n int) *uploader.Batch {
+	half := new(uploader.Batch)
+	for i := range n {
+		if err := half.Add(b.Item(i)); err != nil {
+			panic(err)
+		}
+	}
+	return half
+}
+
+// An import whose counts are not what the platform took is no success, whatever
+// everybody says.
+func TestLiesAreFoundOut(t *testing.T) {
+	for name, lie := range map[string]func(s uploader.Submitter, ctx context.Context, b *uploader.Batch) ([]uploader.Refusal, error){
+		"it was sent": func(uploader.Submitter, context.Context, *uploader.Batch) ([]uploader.Refusal, error) {
+			return nil, nil
+		},
+		"all of it was sent": func(s uploader.Submitter, ctx context.Context, b *uploader.Batch) ([]uploader.Refusal, error) {
+			return s.Submit(ctx, part(b, b.Len()-1))
+		},
+		"it was sent once": func(s uploader.Submitter, ctx context.Context, b *uploader.Batch) ([]uploader.Refusal, error) {
+			s.Submit(ctx, b)
+			return s.Submit(ctx, b)
+		},
+		"one was refused": func(s uploader.Submitter, ctx context.Context, b *uploader.Batch) ([]uploader.Refusal, error) {
+			s.Submit(ctx, b)
+			return []uploader.Refusal{{Item: 0, Status: 400, Message: "no"}}, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSession(t, newPlatform(t, sandbox.Config{}))
+			dir := t.TempDir()
+			writeFiles(t, dir, map[string]string{"m.yaml": guardMapping, "a.csv": endRows("acme", 40, false)})
+			r, stderr := newRunner(t, s, filepath.Join(dir, "m.yaml"), filepath.Join(dir, "a.csv"))
+			r.submit = liar{r.client, lie}
+			err := r.all(t.Context())
+			if code := exitCode(t.Context(), err); code != exitSums || !strings.Contains(fmt.Sprint(err), "the platform took ") {
+				t.Errorf("exit code %d, want %d: %v\n%s", code, exitSums, err, stderr)
+			}
+		})
+	}
+}
+
+// newRunner is what `run` has made when it begins to import.
+func newRunner(t *testing.T, s *session, mapping, source string) (*runner, *bytes.Buffer) {
+	t.Helper()
+	stderr := new(bytes.Buffer)
+	a := &app{stdout: io.Discard, stderr: stderr, now: s.now, log: slog.New(slog.DiscardHandler),
+		env: func(name string) (string, bool) { v, ok := s.env[name]; return v, ok }}
+	f := new(runFlags)
+	f.register(pflag.NewFlagSet("run", pflag.ContinueOnError))
+	f.mapping, f.rateLimit, f.progress.mode = mapping, "none", "none"
+	job, client, err := a.prepare(f, []string{source}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal, err := checkpoint.Open(t.TempDir(), checkpoint.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { journal.Close() })
+	return &runner{app: a, f: f, job: job, client: client, submit: client, journal: journal}, stderr
+}
+
+// A report whose numbers do not agree proves nothing, whichever of them is wrong.
+func TestProof(t *testing.T) {
+	honest := func() *report {
+		return &report{
+			Rows:    checkpoint.Counts{Read: 100, Accepted: 90, Rejected: 7, Filtered: 3, Measurements: 180},
+			Rejects: map[string]int64{"number": 4, "time": 3}, Requests: uploader.Stats{Measurements: 160},
+			Sources: []sourceReport{{Counts: checkpoint.Counts{Read: 60}}, {Counts: checkpoint.Counts{Read: 40}}},
+		}
+	}
+	before := checkpoint.Counts{Measurements: 20}
+	if why := honest().proof(before, true); why != "" {
+		t.Errorf("what agrees is said not to: %s", why)
+	}
+	for name, lie := range map[string]func(*report){
+		"a row read and lost":                func(r *report) { r.Rows.Read++ },
+		"a row accepted twice":               func(r *report) { r.Rows.Accepted++ },
+		"a row rejected and accepted":        func(r *report) { r.Rows.Rejected++ },
+		"a row filtered and not counted":     func(r *report) { r.Rows.Filtered-- },
+		"a reject without a reason":          func(r *report) { r.Rejects["time"]-- },
+		"a reason without a reject":          func(r *report) { r.Rejects["time"]++ },
+		"a source that was read twice":       func(r *report) { r.Sources = append(r.Sources, r.Sources[1]) },
+		"a source that is missing":           func(r *report) { r.Sources = r.Sources[:1] },
+		"a measurement that was not taken":   func(r *report) { r.Requests.Measurements-- },
+		"a measurement that was not counted": func(r *report) { r.Requests.Measurements++ },
+	} {
+		r := honest()
+		lie(r)
+		if r.proof(before, true) == "" {
+			t.Errorf("%s is not found out", name)
+		}
+	}
+	// What was in the air when a run was stopped may have been taken.
+	r := honest()
+	r.Requests.Measurements++
+	if why := r.proof(before, false); why != "" {
+		t.Errorf("after a stop: %s", why)
+	}
+}
+
+// A request that a stop cut short is no outage.
+func TestExitCodeOfAStop(t *testing.T) {
+	for _, c := range []struct {
+		signal syscall.Signal
+		err    error
+		code   int
+	}{
+		{syscall.SIGINT, &uploader.Error{Kind: uploader.Temporary, Err: fmt.Errorf("%w: late", pipeline.ErrStopped)}, exitInt},
+		{syscall.SIGTERM, &uploader.Error{Kind: uploader.Temporary, Err: pipeline.ErrStopped}, exitTerm},
+		{syscall.SIGTERM, &uploader.Error{Kind: uploader.Temporary}, exitTemporary}, // it gave up, and then the signal came
+		{syscall.SIGTERM, errors.Join(errSums, pipeline.ErrStopped), exitSums},
+	} {
+		ctx, stop := context.WithCancelCause(t.Context())
+		stop(stopSignal{c.signal})
+		if code := exitCode(ctx, c.err); code != c.code {
+			t.Errorf("%v after %v: exit code %d, want %d", c.err, c.signal, code, c.code)
+		}
+	}
+}
