@@ -134,12 +134,12 @@ func TestStateRepairIsGuarded(t *testing.T) {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	before := g.p.Totals().Measurements
-	g.days = 34
+	g.days.Store(34)
 	if code, _, stderr := g.run(again...); code != exitUsage || !strings.Contains(stderr, "34 days ago, and any number of measurements after usage.csv, at its start may have arrived then") {
 		t.Errorf("after 34 days: exit code %d\n%s", code, stderr)
 	}
 	g.holds(before)
-	g.days = 33
+	g.days.Store(33)
 	code, _, stderr := g.run(again...)
 	if code != exitOK || !strings.Contains(stderr, "the position of import "+was.Plan.ID+" was lost once") {
 		t.Errorf("after 33 days: exit code %d\n%s", code, stderr)
