@@ -76,7 +76,7 @@ func distant(b *bench, in input) contest {
 		runs: []entry{b.importing(imp, load{in: in, manner: manner{delay: delay}}), b.blasting(blast, in, manner{delay: delay})},
 		lines: []line{
 			{name: "answers take 50 ms: share of the ideal rate, 8 uploads", of: []string{imp}, value: share, must: 0.95, goal: 0.99, higher: true, unit: "%"},
-			{name: "  the same, sending bodies made before", of: []string{blast}, value: share, unit: "%"},
+			{name: "answers take 50 ms: the same, sending bodies made before", of: []string{blast}, value: share, unit: "%"},
 		},
 	}
 }

@@ -9,6 +9,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -87,7 +88,8 @@ func (m *made) one(path string) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	return f.Close()
+	// Written out now, or what is measured next waits for it.
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // packed writes all rows as compressed text.

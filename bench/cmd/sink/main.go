@@ -8,6 +8,7 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -85,7 +87,10 @@ func (s *sink) control(w http.ResponseWriter, r *http.Request) {
 	old.mu.Lock()
 	defer old.mu.Unlock()
 	if old.record != nil {
-		old.record.Close()
+		// Written out now, or whoever is measured next waits for it.
+		if err := errors.Join(old.record.Sync(), old.record.Close()); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
 	}
 }
 
@@ -136,18 +141,35 @@ func (s *sink) take(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	m.bytes.Add(n)
-	wait := max(m.delay-time.Since(came), time.Until(time.Unix(0, m.first.Load()).Add(m.hold)))
-	if wait > 0 {
-		select {
-		case <-time.After(wait):
-		case <-r.Context().Done():
-			return
-		}
+	answer := came.Add(m.delay)
+	if held := time.Unix(0, m.first.Load()).Add(m.hold); held.After(answer) {
+		answer = held
+	}
+	if !sleepUntil(r.Context(), answer) {
+		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, `{"result":"accepted"}`)
 	m.last.Store(time.Now().UnixNano())
 	m.requests.Add(1)
+}
+
+// sleepUntil sleeps until a time, to a tenth of a millisecond; false when ctx
+// ends first. Go's own timers may be a millisecond late, which is two parts in
+// a hundred of a delay of 50 ms.
+func sleepUntil(ctx context.Context, t time.Time) bool {
+	const margin = 2 * time.Millisecond
+	if wait := time.Until(t) - margin; wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	if rest := syscall.NsecToTimespec(int64(time.Until(t))); rest.Nano() > 0 {
+		_ = syscall.Nanosleep(&rest, nil) // woken early by a signal: no harm
+	}
+	return true
 }
 
 // read reads a body, and keeps it when bodies are kept.

@@ -6,7 +6,8 @@
 //	steady -m mapping.yaml -rows 1000000 -state DIR usage.csv     # sends, as M3TER_… say
 //	steady -m mapping.yaml -rows 1000000 -nothing usage.csv       # sends and remembers nothing
 //
-// It prints, as JSON, rows, allocations and allocated bytes.
+// It prints, as JSON, rows, allocations and allocated bytes. With -cpuprofile
+// FILE it writes a profile of the whole import, for go tool pprof.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/metrics"
+	"runtime/pprof"
 
 	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/mapper"
@@ -29,11 +31,31 @@ func main() {
 	rows := flag.Int64("rows", 0, "rows of the file")
 	state := flag.String("state", "", "the state directory")
 	nothing := flag.Bool("nothing", false, "send nothing and remember nothing")
+	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	flag.Parse()
-	if err := run(flag.Arg(0), *mapping, *state, *rows, *nothing); err != nil {
+	err := profiled(*profile, func() error { return run(flag.Arg(0), *mapping, *state, *rows, *nothing) })
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "steady:", err)
 		os.Exit(1)
 	}
+}
+
+// profiled runs f under the CPU profiler, if there is a file for the profile.
+func profiled(path string, f func() error) error {
+	if path == "" {
+		return f()
+	}
+	out, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return err
+	}
+	err = f()
+	pprof.StopCPUProfile()
+	return errors.Join(err, out.Close())
 }
 
 func run(path, mapping, state string, rows int64, nothing bool) error {
