@@ -273,4 +273,5 @@ func (o *Output) item(uidEnd int, flags Flags) {
 		panic("mapper: an Output of more than 4 GiB: reset it between chunks")
 	}
 	o.Items = append(o.Items, Item{End: uint32(len(o.JSON)), UIDEnd: uint32(uidEnd), AmountsEnd: uint32(len(o.Amounts)), Flags: flags})
+	o.JSON = append(o.JSON, ',')
 }

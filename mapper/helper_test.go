@@ -65,15 +65,18 @@ func split(t testing.TB, out *Output) []string {
 	var list []string
 	start, amounts := uint32(0), uint32(0)
 	for i, item := range out.Items {
-		if item.End < start || int(item.End) > len(out.JSON) || item.AmountsEnd < amounts || int(item.AmountsEnd) > len(out.Amounts) {
+		if item.End < start || int(item.End) >= len(out.JSON) || item.AmountsEnd < amounts || int(item.AmountsEnd) > len(out.Amounts) {
 			t.Fatalf("item %d of %d: %+v after %d, %d", i, len(out.Items), item, start, amounts)
 		}
 		m := out.JSON[start:item.End]
+		if out.JSON[item.End] != ',' {
+			t.Fatalf("item %+v: no comma behind it in %s", item, out.JSON)
+		}
 		if !strings.HasPrefix(string(m), `{"uid":"`) || out.JSON[item.UIDEnd] != '"' || item.UIDEnd < start+uint32(uidStart) {
 			t.Fatalf("item %d: the uid of %s does not end at %d", i, m, item.UIDEnd)
 		}
 		list = append(list, string(m))
-		start, amounts = item.End, item.AmountsEnd
+		start, amounts = item.End+1, item.AmountsEnd
 	}
 	if int(start) != len(out.JSON) || int(amounts) != len(out.Amounts) {
 		t.Fatalf("bytes or amounts that belong to no item: %d of %d, %d of %d", start, len(out.JSON), amounts, len(out.Amounts))

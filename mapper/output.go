@@ -6,8 +6,9 @@ import "github.com/m3import/m3import/internal/decimal"
 // costs a handful of allocations. The zero value is ready. Not safe for
 // concurrent use: one encoder, one Output.
 type Output struct {
-	// JSON holds the measurements back to back, with nothing between them.
-	// Each starts with `{"uid":"…",`.
+	// JSON holds the measurements, each with a comma behind it, so that a
+	// stretch of them is a stretch of a JSON array. Each starts with
+	// `{"uid":"…",`.
 	JSON []byte
 	// Items has one entry for each measurement, in order.
 	Items []Item
@@ -25,10 +26,9 @@ type Output struct {
 	scratch []byte
 }
 
-// Item is one measurement of an Output; it ends where it says and starts
-// where the one before it ends.
+// Item is one measurement of an Output.
 type Item struct {
-	End        uint32 // in Output.JSON
+	End        uint32 // in Output.JSON: the comma behind it
 	UIDEnd     uint32 // in Output.JSON: the closing quote of the uid, which starts 8 bytes into the measurement
 	AmountsEnd uint32 // in Output.Amounts
 	Flags      Flags
@@ -88,6 +88,15 @@ func (o *Output) cut(s outputSize) {
 		o.Keys = o.Keys[:s.keys]
 		o.forget()
 	}
+}
+
+// Measurement is the i-th measurement, counted from 0: a view of JSON.
+func (o *Output) Measurement(i int) []byte {
+	start := uint32(0)
+	if i > 0 {
+		start = o.Items[i-1].End + uint32(len(","))
+	}
+	return o.JSON[start:o.Items[i].End:o.Items[i].End]
 }
 
 // usedBy makes recent good for m.

@@ -69,6 +69,11 @@ func (c *committer) sending(since time.Time, n int64) {
 	c.mark.FirstSent, c.mark.MaxUncertain = since, n
 }
 
+// commitDelay is how long what has settled may wait for company. A commit costs
+// the same for one batch as for ten, and where the platform answers at once, a
+// commit for each would be a tenth of all the work.
+const commitDelay = 50 * time.Millisecond
+
 // run commits parcels as they settle, until the last one, an error in line, or
 // the end of ctx. What settles during a commit goes into the next one, so that
 // the disk is never what the sending waits for.
@@ -78,14 +83,12 @@ func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 			return fmt.Errorf("%w: %d of %d rows, allowed are %v", ErrTooManyRejects, n.Rejected, n.Read, c.im.MaxRejects)
 		}
 		p, ok := receive(ctx, settled)
+		due := time.NewTimer(commitDelay)
 		for ok && p != nil && p.err == nil {
 			c.take(p)
-			select {
-			case p, ok = <-settled:
-			default:
-				p = nil
-			}
+			p, ok = c.more(ctx, settled, due.C)
 		}
+		due.Stop()
 		if len(c.group) > 0 {
 			c.sending(c.im.flights.oldestExcept(c.group, c.im.Now()), c.im.mostInAir())
 			if err := c.commit(); err != nil {
@@ -105,6 +108,28 @@ func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 		case !ok:
 			return context.Cause(ctx) // nil at the end of the input
 		}
+	}
+}
+
+// more waits for one more parcel that goes into the same commit. It returns
+// (nil, true) when the commit must not wait: it is due, few places are left in
+// the window, or the import is about to end with too many rejects.
+func (c *committer) more(ctx context.Context, settled <-chan *parcel, due <-chan time.Time) (*parcel, bool) {
+	if len(c.im.slots) >= cap(c.im.slots)-cap(c.im.slots)/4 || c.im.MaxRejects.Exceeded(c.mark.Counts) {
+		select {
+		case p, ok := <-settled:
+			return p, ok
+		default:
+			return nil, true
+		}
+	}
+	select {
+	case p, ok := <-settled:
+		return p, ok
+	case <-due:
+		return nil, true
+	case <-ctx.Done():
+		return nil, false
 	}
 }
 
@@ -155,11 +180,7 @@ func (c *committer) commit() error {
 	c.told = c.told[:0]
 	for _, p := range c.group {
 		c.im.flights.committed(p.sent)
-		c.im.batches.Put(p.batch)
-		p.batch = nil
-		for _, l := range p.leases {
-			l.free()
-		}
+		c.im.unpack(p)
 		<-c.im.slots
 	}
 	c.group = c.group[:0]

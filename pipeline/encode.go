@@ -31,6 +31,7 @@ type encoded struct {
 	out     mapper.Output
 	rows    []row
 	rejects []rejectDraft
+	rec     reader.Record // the one at hand, here so that it is not made anew for each row
 }
 
 // maxReused is the largest buffer that is kept for the next chunk.
@@ -45,7 +46,7 @@ func (im *Import) reuse(e *encoded) {
 	e.out.Reset()
 	clear(e.rejects)
 	e.rows, e.rejects = e.rows[:0], e.rejects[:0]
-	e.piece = piece{}
+	e.piece, e.rec = piece{}, reader.Record{}
 	im.encodeds.Put(e)
 }
 
@@ -62,7 +63,8 @@ func (im *Import) encode(p piece) *encoded {
 	}
 	for rec, err := range p.chunk.Records() {
 		if err == nil {
-			e.mapRecord(im, &rec)
+			e.rec = rec
+			e.mapRecord(im, &e.rec)
 			continue
 		}
 		bad, ok := errors.AsType[*reader.RowError](err)
@@ -84,7 +86,7 @@ func (e *encoded) mapRecord(im *Import, rec *reader.Record) {
 	before := extent{len(e.out.JSON), len(e.out.Items), len(e.out.Amounts)}
 	skip, err := e.mapper.Append(&e.out, rec)
 	if err == nil && !skip {
-		if skip, err = im.admit(e, rec, before); skip || err != nil {
+		if skip, err = im.admit(&e.out, rec, before); skip || err != nil {
 			e.out.JSON, e.out.Items, e.out.Amounts = e.out.JSON[:before.json], e.out.Items[:before.items], e.out.Amounts[:before.amounts]
 		}
 	}
@@ -102,16 +104,17 @@ func (e *encoded) mapRecord(im *Import, rec *reader.Record) {
 // extent is how much an Output holds.
 type extent struct{ json, items, amounts int }
 
-// admit looks at the measurements that a row made, which are those in e.out
-// from before on: a row that was not selected is skipped, and one that does not
+// admit looks at the measurements that a row made, which are those in out from
+// before on: a row that was not selected is skipped, and one that does not
 // fit into one request whole is no row to send.
-func (im *Import) admit(e *encoded, rec *reader.Record, before extent) (skip bool, err error) {
+func (im *Import) admit(out *mapper.Output, rec *reader.Record, before extent) (skip bool, err error) {
 	if im.selector != nil {
-		if in, err := im.selector.row(rec.Pos.Line, &e.out, before.items, before.json); err != nil || !in {
+		if in, err := im.selector.row(rec.Pos.Line, out, before.items); err != nil || !in {
 			return true, err
 		}
 	}
-	return false, im.Limits.Check(len(e.out.Items)-before.items, len(e.out.JSON)-before.json)
+	items := len(out.Items) - before.items
+	return false, im.Limits.Check(items, len(out.JSON)-before.json-items)
 }
 
 func (e *encoded) add(start, end reader.Pos, f fate, reject int32) {

@@ -89,7 +89,7 @@ type Import struct {
 	slots    chan struct{} // one for each parcel between pack and commit
 	flights  flights
 	encodeds sync.Pool // *encoded
-	batches  sync.Pool // *uploader.Batch
+	parcels  sync.Pool // *parcel
 }
 
 // Run imports until the end of the input, an error, or the end of ctx.
@@ -175,7 +175,7 @@ func (im *Import) submit(ctx context.Context, p *parcel) *parcel {
 	var refusals []uploader.Refusal
 	err := context.Cause(flying)
 	if err == nil {
-		refusals, err = im.Submit.Submit(flying, p.batch)
+		refusals, err = im.Submit.Submit(flying, &p.batch)
 	}
 	kept := im.flights.end(p)
 	switch {

@@ -3,7 +3,10 @@ package pipeline
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
+	"io"
+	"iter"
 	"slices"
 	"sort"
 
@@ -20,19 +23,20 @@ const CodeRefused = "refused"
 // measurements landed is a reject all the same, and says so: when it is mended
 // and imported again, those have the uids that the platform knows.
 func (im *Import) refuse(p *parcel, refusals []uploader.Refusal) error {
-	for len(refusals) > 0 {
-		at := sort.Search(len(p.rows), func(i int) bool { return p.rows[i].end > refusals[0].Item })
-		if at == len(p.rows) {
-			return fmt.Errorf("measurement %d was refused in a request of %d", refusals[0].Item, p.batch.Len())
+	first := 0
+	for i := range p.runs {
+		r := &p.runs[i]
+		n := sort.Search(len(refusals), func(i int) bool { return refusals[i].Item >= r.end })
+		if n > 0 {
+			in := &refusal{im: im, parcel: p, run: r, next: first, refused: refusals[:n]}
+			if err := in.rows(); err != nil {
+				return err
+			}
 		}
-		n := 1
-		for n < len(refusals) && refusals[n].Item < p.rows[at].end {
-			n++
-		}
-		if err := im.refuseRow(p, at, refusals[:n]); err != nil {
-			return err
-		}
-		refusals = refusals[n:]
+		refusals, first = refusals[n:], r.end
+	}
+	if len(refusals) > 0 {
+		return fmt.Errorf("measurement %d was refused in a request of %d", refusals[0].Item, p.batch.Len())
 	}
 	slices.SortStableFunc(p.rejects, func(a, b rejectDraft) int {
 		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.record, b.record))
@@ -40,93 +44,143 @@ func (im *Import) refuse(p *parcel, refusals []uploader.Refusal) error {
 	return nil
 }
 
-// refuseRow rejects one row, of which the platform refused some measurements.
-func (im *Import) refuseRow(p *parcel, at int, refused []uploader.Refusal) error {
-	row := p.rows[at]
-	first := 0
-	if at > 0 {
-		first = p.rows[at-1].end
-	}
-	// The row is mapped once more: that is pure, so the same measurements come
-	// out, and nothing had to be kept for rows that are not refused.
-	again := func(rec *reader.Record, m *mapper.Mapper) error {
-		var out mapper.Output
-		if _, err := m.Append(&out, rec); err != nil || !p.sentAs(&out, first, row.end) {
-			return fmt.Errorf("%s: %w: row %d was refused, and is another one now", im.Sources[row.source].Path, ErrSourceChanged, row.record)
-		}
-		draft := draftFromMap(im.Sources[row.source].Path, m, rec, nil)
-		draft.Stage, draft.Code = StageSend, CodeRefused
-		draft.Reason = refusalText(refused, row.end-first)
-		draft.UID = uidOf(p.batch.Item(refused[0].Item))
-		draft.place(row.source, row.record)
-		p.rejects = append(p.rejects, draft)
-		p.unaccept(row.source, &out, refused, first)
-		return nil
-	}
-	if row.lease >= 0 {
-		return p.leases[row.lease].nth(row.nth, p.mappers[row.lease], again)
-	}
-	return im.reread(row.source, row.start, again)
+// refusal is the search for the rows of a run that the platform refused. All
+// rows of the run are mapped once more: that is pure, so the same measurements
+// come out, and nothing had to be kept for rows that are not refused.
+type refusal struct {
+	im      *Import
+	parcel  *parcel
+	run     *stretch
+	mapper  *mapper.Mapper
+	out     mapper.Output
+	next    int // the measurement of the batch that comes next
+	refused []uploader.Refusal
 }
 
-// sentAs reports whether the measurements from first to end of the batch are
-// those of out.
-func (p *parcel) sentAs(out *mapper.Output, first, end int) bool {
-	if len(out.Items) != end-first {
-		return false
+// rows rejects the rows that were refused.
+func (r *refusal) rows() error {
+	if r.run.lease >= 0 {
+		l := r.parcel.leases[r.run.lease]
+		l.again.Lock()
+		defer l.again.Unlock()
+		r.mapper = r.parcel.mappers[r.run.lease]
+		return r.walk(skipping(l.Records(), r.run.nth))
 	}
-	from := uint32(0)
-	for i, item := range out.Items {
-		if !bytes.Equal(out.JSON[from:item.End], p.batch.Item(first+i)) {
-			return false
-		}
-		from = item.End
-	}
-	return true
-}
-
-// nth gives a record of the chunk, which is parsed again for it.
-func (l *lease) nth(n int, m *mapper.Mapper, again func(*reader.Record, *mapper.Mapper) error) error {
-	l.again.Lock()
-	defer l.again.Unlock()
-	for rec, err := range l.Records() {
-		if n--; n < 0 {
-			if err != nil {
-				return err
-			}
-			return again(&rec, m)
-		}
-	}
-	panic("pipeline: a chunk has fewer records than it had")
-}
-
-// reread gives the record at a position of a source, which is opened again for
-// it. Standard input cannot be.
-func (im *Import) reread(source int, at reader.Pos, again func(*reader.Record, *mapper.Mapper) error) error {
-	path := im.Sources[source].Path
+	path := r.im.Sources[r.run.source].Path
 	if path == "-" {
-		return fmt.Errorf("standard input: a row was refused that cannot be read again for the reject file (%v): import from a file instead", at)
+		return fmt.Errorf("standard input: a row was refused that cannot be read again for the reject file (%v): import from a file instead", r.run.start)
 	}
-	src, m, err := im.open(path)
+	src, m, err := r.im.open(path)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	if err := src.SeekTo(at); err != nil {
-		return err
-	}
-	chunk, err := src.Next()
-	if err != nil {
-		return err
-	}
-	defer chunk.Release()
-	for rec, err := range chunk.Records() {
+	r.mapper = m
+	return r.walk(recordsFrom(src, r.run.start))
+}
+
+// walk maps the rows of the run, which are the first of records.
+func (r *refusal) walk(records iter.Seq2[reader.Record, error]) error {
+	row := 0
+	for rec, err := range records {
+		if row == r.run.rows || len(r.refused) == 0 {
+			break
+		}
+		if err == nil {
+			err = r.row(&rec, r.run.record+int64(row))
+		} else if _, ok := errors.AsType[*reader.RowError](err); ok {
+			err = nil // it was a reject the first time, too
+		}
 		if err != nil {
 			return err
 		}
-		return again(&rec, m)
+		row++
 	}
-	return fmt.Errorf("%s: no record at %v any more", path, at)
+	if len(r.refused) > 0 {
+		return r.changed(r.run.record + int64(row))
+	}
+	return nil
+}
+
+// row maps one row, and rejects it if measurements of it were refused.
+func (r *refusal) row(rec *reader.Record, record int64) error {
+	r.out.Reset()
+	skip, err := r.mapper.Append(&r.out, rec)
+	if err == nil && !skip {
+		skip, err = r.im.admit(&r.out, rec, extent{})
+	}
+	if err != nil || skip {
+		return nil // it is in no batch
+	}
+	first := r.next
+	r.next += len(r.out.Items)
+	n := sort.Search(len(r.refused), func(i int) bool { return r.refused[i].Item >= r.next })
+	if n == 0 {
+		return nil
+	}
+	refused := r.refused[:n]
+	r.refused = r.refused[n:]
+	if !r.sentAs(first) {
+		return r.changed(record)
+	}
+	draft := draftFromMap(r.im.Sources[r.run.source].Path, r.mapper, rec, nil)
+	draft.Stage, draft.Code = StageSend, CodeRefused
+	draft.Reason = refusalText(refused, len(r.out.Items))
+	draft.UID = uidOf(r.parcel.batch.Item(refused[0].Item))
+	draft.place(r.run.source, record)
+	r.parcel.rejects = append(r.parcel.rejects, draft)
+	r.parcel.unaccept(r.run.source, &r.out, refused, first)
+	return nil
+}
+
+// sentAs reports whether the measurements of the batch from first on are those
+// of the row at hand.
+func (r *refusal) sentAs(first int) bool {
+	for i := range r.out.Items {
+		if first+i >= r.run.end || !bytes.Equal(r.out.Measurement(i), r.parcel.batch.Item(first+i)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *refusal) changed(record int64) error {
+	return fmt.Errorf("%s: %w: row %d was refused, and is another one now", r.im.Sources[r.run.source].Path, ErrSourceChanged, record)
+}
+
+// skipping leaves out the first n records.
+func skipping(records iter.Seq2[reader.Record, error], n int) iter.Seq2[reader.Record, error] {
+	return func(yield func(reader.Record, error) bool) {
+		for rec, err := range records {
+			if n--; n < 0 && !yield(rec, err) {
+				return
+			}
+		}
+	}
+}
+
+// recordsFrom gives the records of a source from a position on. An error that
+// is no *reader.RowError is the last thing that it yields.
+func recordsFrom(src *reader.Source, at reader.Pos) iter.Seq2[reader.Record, error] {
+	return func(yield func(reader.Record, error) bool) {
+		err := src.SeekTo(at)
+		for err == nil {
+			var chunk *reader.Chunk
+			if chunk, err = src.Next(); err != nil {
+				break
+			}
+			for rec, err := range chunk.Records() {
+				if !yield(rec, err) {
+					chunk.Release()
+					return
+				}
+			}
+			chunk.Release()
+		}
+		if err != io.EOF {
+			yield(reader.Record{}, err)
+		}
+	}
 }
 
 // refusalText gives the server's words, and which measurements of the row they
@@ -139,7 +193,8 @@ func refusalText(refused []uploader.Refusal, of int) string {
 	return fmt.Sprintf("the platform refused %d of its %d measurements and took the others; of the first refused one: %s", len(refused), of, text)
 }
 
-// unaccept takes a refused row out of the parcel's counts and totals.
+// unaccept takes a refused row out of the parcel's counts and totals. Its
+// measurements are in out; the first of them is the first-th of the batch.
 func (p *parcel) unaccept(source int, out *mapper.Output, refused []uploader.Refusal, first int) {
 	i := slices.IndexFunc(p.stays, func(s stay) bool { return s.source == source })
 	counts := &p.stays[i].counts

@@ -45,17 +45,16 @@ func newSelector(s *Selection) *selector {
 	return sel
 }
 
-// row reports whether a row is in: line is where it starts, items are its
-// measurements in out from first on.
-func (s *selector) row(line int64, out *mapper.Output, first, json int) (bool, error) {
+// row reports whether a row is in: line is where it starts, its measurements
+// are those in out from first on.
+func (s *selector) row(line int64, out *mapper.Output, first int) (bool, error) {
 	if s.FirstLine > 0 && line < s.FirstLine || s.LastLine > 0 && line > s.LastLine {
 		return false, nil
 	}
-	for _, item := range out.Items[first:] {
-		if ok, err := s.measurement(out.JSON[json:item.End]); ok || err != nil {
+	for i := first; i < len(out.Items); i++ {
+		if ok, err := s.measurement(out.Measurement(i)); ok || err != nil {
 			return ok, err
 		}
-		json = int(item.End)
 	}
 	return false, nil
 }

@@ -119,12 +119,7 @@ func (b *Batch) Add(items ...[]byte) error {
 		return ErrFull
 	}
 
-	b.grow(size)
-	if len(b.ends) == 0 {
-		b.body = append(b.body[:0], head...)
-	} else {
-		b.body = append(b.body[:len(b.body)-len(tail)], ',')
-	}
+	b.open(size)
 	for i, item := range items {
 		if i > 0 {
 			b.body = append(b.body, ',')
@@ -134,6 +129,56 @@ func (b *Batch) Add(items ...[]byte) error {
 	}
 	b.body = append(b.body, tail...)
 	return nil
+}
+
+// Room is how much may still be added: measurements, and bytes of them with the
+// commas between them.
+func (b *Batch) Room() (items, bytes int) {
+	limits := b.limits.withDefaults()
+	used := len(head) + len(tail)
+	if len(b.ends) > 0 {
+		used = len(b.body) + len(",")
+	}
+	return limits.Items - len(b.ends), limits.Bytes - used
+}
+
+// AddJoined is Add for measurements that stand one after the other in text with
+// a comma between them, which costs one copy for all; ends says where in text
+// each of them ends. It returns ErrFull, and changes nothing, when they are
+// more than Room.
+func (b *Batch) AddJoined(text []byte, ends []int) error {
+	if len(ends) == 0 {
+		return nil
+	}
+	if items, bytes := b.Room(); len(ends) > items || len(text) > bytes {
+		return ErrFull
+	}
+	if b.limits == (Limits{}) {
+		b.limits = b.limits.withDefaults()
+	}
+	size := len(head) + len(tail) + len(text)
+	if len(b.ends) > 0 {
+		size = len(b.body) + len(",") + len(text)
+	}
+	b.open(size)
+	start := len(b.body)
+	b.body = append(b.body, text...)
+	for _, end := range ends {
+		b.ends = append(b.ends, start+end)
+	}
+	b.body = append(b.body, tail...)
+	return nil
+}
+
+// open makes room for a body of size bytes, and leaves b.body where the next
+// measurement goes.
+func (b *Batch) open(size int) {
+	b.grow(size)
+	if len(b.ends) == 0 {
+		b.body = append(b.body[:0], head...)
+	} else {
+		b.body = append(b.body[:len(b.body)-len(tail)], ',')
+	}
 }
 
 // grow makes room for a body of size bytes. It doubles like append, but stops

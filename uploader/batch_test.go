@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -49,7 +50,14 @@ func TestBatchIsTheBodyOfItsItems(t *testing.T) {
 				case len(after) > maxItems || len(bodyOf(after)) > maxBytes:
 					wantErr = ErrFull
 				}
-				if err := b.Add(group...); !errors.Is(err, wantErr) {
+				add := b.Add
+				if rapid.Bool().Draw(t, "joined") {
+					add = addJoined(&b)
+					if wantErr != nil {
+						wantErr = ErrFull
+					}
+				}
+				if err := add(group...); !errors.Is(err, wantErr) {
 					t.Fatalf("Add of %d items: %v, want %v", len(group), err, wantErr)
 				}
 				if wantErr == nil {
@@ -62,6 +70,28 @@ func TestBatchIsTheBodyOfItsItems(t *testing.T) {
 			}
 		}
 	})
+}
+
+// addJoined is AddJoined, called like Add.
+func addJoined(b *Batch) func(items ...[]byte) error {
+	return func(items ...[]byte) error {
+		var text []byte
+		var ends []int
+		for i, item := range items {
+			if i > 0 {
+				text = append(text, ',')
+			}
+			text = append(text, item...)
+			ends = append(ends, len(text))
+		}
+		count, bytes := b.Room()
+		err := b.AddJoined(text, ends)
+		clear(text)
+		if fits := len(ends) <= count && len(text) <= bytes; len(items) > 0 && fits != (err == nil) {
+			return fmt.Errorf("%v, with room for %d items and %d bytes", err, count, bytes)
+		}
+		return err
+	}
 }
 
 func cloneAll(items [][]byte) [][]byte {
