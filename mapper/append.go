@@ -93,7 +93,7 @@ type field struct {
 	key    []byte // `"gb":`
 	text   *text
 	number *number
-	slot   int // of the field in Output.recent
+	slot   int // of the field among the numeric ones of the mapping
 }
 
 // append appends one measurement. After an error out has a torn tail, which

@@ -18,12 +18,25 @@ type Output struct {
 	Keys []Key
 
 	keyIndex map[string]uint32
-	// recent remembers for each numeric field of owner which key it had last:
-	// the meter of a row is most often the meter of the row before.
-	recent  []uint32
-	owner   *Mapper
-	native  []nativeField
-	scratch []byte
+	owner    *Mapper
+	known    knownKeys
+	native   []nativeField
+	scratch  []byte
+}
+
+// knownKeys finds the keys of a mapper's numeric fields without making their
+// names: by the meter, once for a row, and by the field's place in the mapping.
+type knownKeys struct {
+	fields int // of the mapper
+	meters map[string]meterKeys
+	keys   []uint32  // noKey: not known yet
+	last   meterKeys // the one that was asked for last
+}
+
+// meterKeys is where the keys of a meter are.
+type meterKeys struct {
+	meter string
+	start int // in knownKeys.keys; -1: nowhere
 }
 
 // Item is one measurement of an Output.
@@ -57,7 +70,7 @@ type Amount struct {
 // the memory with them.
 const maxKeys = 4096
 
-// noKey is an entry of Output.recent that remembers nothing.
+// noKey is an entry of knownKeys that says nothing.
 const noKey = ^uint32(0)
 
 // Reset empties o and keeps its memory, Keys excepted, which stay valid unless
@@ -99,36 +112,57 @@ func (o *Output) Measurement(i int) []byte {
 	return o.JSON[start:o.Items[i].End:o.Items[i].End]
 }
 
-// usedBy makes recent good for m.
+// usedBy makes known good for m.
 func (o *Output) usedBy(m *Mapper) {
-	if o.owner == m {
-		return
-	}
-	o.owner, o.recent = m, o.recent[:0]
-	for range m.numbers {
-		o.recent = append(o.recent, noKey)
+	if o.owner != m {
+		o.owner = m
+		o.forget()
 	}
 }
 
 func (o *Output) forget() {
-	for i := range o.recent {
-		o.recent[i] = noKey
+	o.known = knownKeys{meters: o.known.meters, keys: o.known.keys[:0], last: meterKeys{start: -1}}
+	clear(o.known.meters)
+	if o.owner != nil {
+		o.known.fields = o.owner.numbers
 	}
 }
 
-// amount adds one number. slot is the place of its field in recent, or -1.
+// amount adds one number. slot is the place of its field in the mapping, or -1.
 func (o *Output) amount(slot int, meter []byte, cat Category, code []byte, d decimal.Decimal) {
-	if slot >= 0 {
-		if k := o.recent[slot]; k != noKey && o.Keys[k].Meter == string(meter) {
-			o.Amounts = append(o.Amounts, Amount{k, d})
-			return
+	if slot < 0 {
+		o.Amounts = append(o.Amounts, Amount{o.key(meter, cat, code), d})
+		return
+	}
+	k := &o.known.of(meter)[slot]
+	if *k == noKey {
+		*k = o.key(meter, cat, code)
+	}
+	o.Amounts = append(o.Amounts, Amount{*k, d})
+}
+
+// of gives the keys of the meter's fields.
+func (k *knownKeys) of(meter []byte) []uint32 {
+	if k.last.meter != string(meter) || k.last.start < 0 {
+		k.find(meter)
+	}
+	return k.keys[k.last.start : k.last.start+k.fields]
+}
+
+// find makes meter the last one.
+func (k *knownKeys) find(meter []byte) {
+	m, ok := k.meters[string(meter)]
+	if !ok {
+		if k.meters == nil {
+			k.meters = make(map[string]meterKeys)
+		}
+		m = meterKeys{meter: string(meter), start: len(k.keys)}
+		k.meters[m.meter] = m
+		for range k.fields {
+			k.keys = append(k.keys, noKey)
 		}
 	}
-	k := o.key(meter, cat, code)
-	if slot >= 0 {
-		o.recent[slot] = k
-	}
-	o.Amounts = append(o.Amounts, Amount{k, d})
+	k.last = m
 }
 
 // key returns the index of a key in Keys, which it adds when it is new.

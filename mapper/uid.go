@@ -2,7 +2,6 @@ package mapper
 
 import (
 	"crypto/sha1"
-	"encoding/hex"
 	"strconv"
 
 	"github.com/m3import/m3import/reader"
@@ -71,13 +70,18 @@ func sumUUID(name []byte) [sha1.Size]byte {
 
 // appendUUID appends the UUIDv5 of name, which starts with the name space.
 func appendUUID(dst, name []byte) []byte {
+	const digits = "0123456789abcdef"
 	sum := sumUUID(name)
-	dst = append(hex.AppendEncode(dst, sum[0:4]), '-')
-	dst = append(hex.AppendEncode(dst, sum[4:6]), '-')
-	dst = append(hex.AppendEncode(dst, sum[6:8]), '-')
-	dst = append(hex.AppendEncode(dst, sum[8:10]), '-')
-	return hex.AppendEncode(dst, sum[10:16])
+	text := [uuidLen]byte{8: '-', 13: '-', 18: '-', 23: '-'}
+	for i, at := range uuidDigits {
+		text[at] = digits[sum[i]>>4]
+		text[at+1] = digits[sum[i]&15]
+	}
+	return append(dst, text[:]...)
 }
+
+// uuidDigits is where the two digits of each byte of a UUID stand in its text.
+var uuidDigits = [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
 
 // early appends to out.scratch and returns what of the uid can be known before
 // the measurement is written: for the rules column and key the uid itself, for

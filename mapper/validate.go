@@ -2,6 +2,7 @@ package mapper
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode"
 	"unicode/utf8"
 )
@@ -81,12 +82,32 @@ func validCode(text []byte) bool {
 	if len(text) == 0 || text[0] == ' ' || text[len(text)-1] == ' ' {
 		return false
 	}
+	for ; len(text) >= 8; text = text[8:] {
+		if hasControl(binary.LittleEndian.Uint64(text)) {
+			return false
+		}
+	}
 	for _, b := range text {
 		if b < 0x20 || b == 0x7F {
 			return false
 		}
 	}
 	return true
+}
+
+// hasControl reports whether a byte of w is a control character of ASCII. Each
+// byte is taken without its high bit, so that none carries into the next: with
+// 0x60 added to those below 0x20, and 1 to 0x7F, the high bit tells.
+func hasControl(w uint64) bool {
+	const (
+		ones = 0x0101010101010101
+		low  = 0x7F * ones
+		high = 0x80 * ones
+	)
+	ascii := w & low
+	printable := ascii + 0x60*ones // high bit: not below 0x20
+	del := ascii + ones            // high bit: 0x7F
+	return (^printable|del)&^w&high != 0
 }
 
 func codeReason(text []byte) string {

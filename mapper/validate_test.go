@@ -25,6 +25,26 @@ func TestCodesByPattern(t *testing.T) {
 	})
 }
 
+// TestCodeBytes: every byte at every place of a code of every length up to
+// past two words.
+func TestCodeBytes(t *testing.T) {
+	for b := range 256 {
+		for n := 1; n <= 18; n++ {
+			for at := range n {
+				text := make([]byte, n)
+				for i := range text {
+					text[i] = "a\xff"[(i+n)%2]
+				}
+				text[at] = byte(b)
+				want := b >= ' ' && b != 0x7F && (b != ' ' || at > 0 && at < n-1)
+				if got := validCode(text); got != want {
+					t.Fatalf("code %q: %v, want %v", text, got, want)
+				}
+			}
+		}
+	}
+}
+
 // TestLengths: lengths are those of UTF-16, on both sides of every limit.
 func TestLengths(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -56,6 +56,46 @@ const maxCoefDigits = 19
 // whatever the exponent says, and up to 19 significant digits allocate nothing.
 // -0 is 0.
 func Parse(text []byte) (Decimal, bool) {
+	if d, ok := parseShort(text); ok {
+		return d, true
+	}
+	return parse(text)
+}
+
+// parseShort is Parse for what nearly all amounts are: no sign, no exponent,
+// so few digits that they fit whatever they are. What it refuses is not
+// thereby wrong.
+func parseShort(text []byte) (Decimal, bool) {
+	if len(text) == 0 || len(text) > maxCoefDigits {
+		return Decimal{}, false
+	}
+	coef, point := uint64(0), len(text)
+	for i, c := range text {
+		switch digit := c - '0'; {
+		case digit <= 9:
+			coef = coef*10 + uint64(digit)
+		case c == '.' && point == len(text):
+			point = i
+		default:
+			return Decimal{}, false
+		}
+	}
+	if point == 0 || point == len(text)-1 || text[0] == '0' && point > 1 {
+		return Decimal{}, false
+	}
+	if coef == 0 {
+		return Decimal{}, true
+	}
+	exp := min(point+1-len(text), 0)
+	for coef%10 == 0 {
+		coef /= 10
+		exp++
+	}
+	return Decimal{coef: coef, exp: int32(exp)}, true
+}
+
+// parse is Parse for every number.
+func parse(text []byte) (Decimal, bool) {
 	var m mantissa
 	i := 0
 	neg := len(text) > 0 && text[0] == '-'
@@ -224,16 +264,19 @@ func appendZeros(dst []byte, n int) []byte {
 // m3ter does, still has d: the shortest text that identifies the double
 // nearest to d is d again. 0.1 survives; 9007199254740993, 2^53+1, does not.
 func (d Decimal) SurvivesDouble() bool {
+	// C's DBL_DIG: 15 digits survive in the normal range.
+	return d.coef < 1e15 && d.big == nil && d.exp > -300 && d.exp <= maxLeading-15 || d.survives()
+}
+
+// survives is SurvivesDouble for every number.
+func (d Decimal) survives() bool {
 	const (
-		always = 1e15    // C's DBL_DIG: 15 digits survive in the normal range
-		exact  = 1 << 53 // integers below it are doubles
-		never  = 1e17    // no double needs more than 17 digits
+		exact = 1 << 53 // integers below it are doubles
+		never = 1e17    // no double needs more than 17 digits
 	)
 	switch {
 	case d.big != nil || d.coef >= never:
 		return false
-	case d.coef < always && d.exp > -300 && d.exp <= maxLeading-15:
-		return true
 	case d.coef < exact && d.exp == 0:
 		return true
 	}

@@ -9,6 +9,7 @@ package jsonx
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -24,9 +25,19 @@ const (
 // that is not part of valid UTF-8 becomes U+FFFD, so the result is always
 // valid JSON. text and dst must not overlap.
 func AppendString(dst, text []byte) []byte {
+	i := plain(text, 0)
+	if i == len(text) {
+		dst = slices.Grow(dst, len(text)+2)
+		n := len(dst)
+		dst = dst[:n+len(text)+2]
+		dst[n] = '"'
+		copy(dst[n+1:], text)
+		dst[len(dst)-1] = '"'
+		return dst
+	}
 	dst = append(dst, '"')
 	done := 0 // text[:done] has been written
-	for i := plain(text, 0); i < len(text); i = plain(text, i) {
+	for ; i < len(text); i = plain(text, i) {
 		if text[i] >= utf8.RuneSelf {
 			r, size := utf8.DecodeRune(text[i:])
 			if r == utf8.RuneError && size == 1 {
@@ -52,20 +63,31 @@ func AppendStringS(dst []byte, text string) []byte {
 // plain ASCII: a quote, a backslash, a control character or part of a longer
 // UTF-8 sequence. It returns len(text) when there is none.
 func plain(text []byte, i int) int {
+	start := i
 	for ; len(text)-i >= 8; i += 8 {
-		// Each subtraction sets the high bit of the bytes it looks for. What
-		// else it sets is either a byte past 0x7F, which stops the scan too, or
-		// the borrow of a hit further down, and the lowest bit decides.
-		w := binary.LittleEndian.Uint64(text[i:])
-		hit := (w | (w - ' '*ones) | ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones)) & highs
-		if hit != 0 {
+		if hit := unplain(binary.LittleEndian.Uint64(text[i:])); hit != 0 {
 			return i + bits.TrailingZeros64(hit)/8
 		}
+	}
+	if last := len(text) - 8; last >= start {
+		// The bytes of this word that were looked at before are plain.
+		if hit := unplain(binary.LittleEndian.Uint64(text[last:])); hit != 0 {
+			return last + bits.TrailingZeros64(hit)/8
+		}
+		return len(text)
 	}
 	for i < len(text) && text[i] >= ' ' && text[i] < utf8.RuneSelf && text[i] != '"' && text[i] != '\\' {
 		i++
 	}
 	return i
+}
+
+// unplain sets the high bit of the first byte of w that is not plain, and
+// perhaps of later ones. Each subtraction sets the high bit of the bytes it
+// looks for; what else it sets is either a byte past 0x7F, which is not plain
+// either, or the borrow of a hit further down.
+func unplain(w uint64) uint64 {
+	return (w | (w - ' '*ones) | ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones)) & highs
 }
 
 // appendEscape appends the shortest escape of b.

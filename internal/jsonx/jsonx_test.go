@@ -30,11 +30,16 @@ func TestAppendString(t *testing.T) {
 // Every byte at every place of the eight-byte step, among plain and other bytes.
 func TestAppendStringPlaces(t *testing.T) {
 	for b := range 256 {
-		for at := range 17 {
-			for _, fill := range []byte{'a', '"', 0x80, 0} {
-				text := []byte(strings.Repeat(string([]byte{fill}), 17))
-				text[at] = byte(b)
-				checkString(t, text)
+		for n := 1; n <= 17; n++ {
+			for at := range n {
+				for _, fill := range []byte{'a', '"', 0x80, 0} {
+					if fill != 'a' && n < 17 {
+						continue
+					}
+					text := []byte(strings.Repeat(string([]byte{fill}), n))
+					text[at] = byte(b)
+					checkString(t, text)
+				}
 			}
 		}
 	}
