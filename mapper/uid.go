@@ -54,8 +54,14 @@ func uidSpace(rule, name string) []byte {
 // one after the other can be read in one way only, so that two different lists
 // of parts never make the same text.
 func appendPart[T string | []byte](dst []byte, text T) []byte {
-	dst = strconv.AppendInt(dst, int64(len(text)), 10)
-	dst = append(dst, ':')
+	if n := len(text); n < 100 {
+		if n >= 10 {
+			dst = append(dst, byte('0'+n/10))
+		}
+		dst = append(dst, byte('0'+n%10), ':')
+	} else {
+		dst = append(strconv.AppendInt(dst, int64(n), 10), ':')
+	}
 	return append(dst, text...)
 }
 

@@ -115,7 +115,7 @@ func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 // (nil, true) when the commit must not wait: it is due, few places are left in
 // the window, or the import is about to end with too many rejects.
 func (c *committer) more(ctx context.Context, settled <-chan *parcel, due <-chan time.Time) (*parcel, bool) {
-	if len(c.im.slots) >= cap(c.im.slots)-cap(c.im.slots)/4 || c.im.MaxRejects.Exceeded(c.mark.Counts) {
+	if len(c.im.slots) >= cap(c.im.slots)-cap(c.im.slots)/8 || c.im.MaxRejects.Exceeded(c.mark.Counts) {
 		select {
 		case p, ok := <-settled:
 			return p, ok
