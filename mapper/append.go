@@ -99,6 +99,7 @@ type field struct {
 // append appends one measurement. After an error out has a torn tail, which
 // the caller cuts off.
 func (e *encoder) append(out *Output, rec *reader.Record) *FieldError {
+	out.known.row = nil
 	account, fe := e.account.get(out, rec)
 	if fe != nil {
 		return fe

@@ -28,15 +28,9 @@ type Output struct {
 // names: by the meter, once for a row, and by the field's place in the mapping.
 type knownKeys struct {
 	fields int // of the mapper
-	meters map[string]meterKeys
-	keys   []uint32  // noKey: not known yet
-	last   meterKeys // the one that was asked for last
-}
-
-// meterKeys is where the keys of a meter are.
-type meterKeys struct {
-	meter string
-	start int // in knownKeys.keys; -1: nowhere
+	meters map[string]int // where the keys of a meter start in keys
+	keys   []uint32 // noKey: not known yet
+	row    []uint32 // of keys: those of the meter at hand; nil until it is asked for
 }
 
 // Item is one measurement of an Output.
@@ -121,7 +115,7 @@ func (o *Output) usedBy(m *Mapper) {
 }
 
 func (o *Output) forget() {
-	o.known = knownKeys{meters: o.known.meters, keys: o.known.keys[:0], last: meterKeys{start: -1}}
+	o.known = knownKeys{meters: o.known.meters, keys: o.known.keys[:0]}
 	clear(o.known.meters)
 	if o.owner != nil {
 		o.known.fields = o.owner.numbers
@@ -134,35 +128,30 @@ func (o *Output) amount(slot int, meter []byte, cat Category, code []byte, d dec
 		o.Amounts = append(o.Amounts, Amount{o.key(meter, cat, code), d})
 		return
 	}
-	k := &o.known.of(meter)[slot]
+	if o.known.row == nil {
+		o.known.find(meter)
+	}
+	k := &o.known.row[slot]
 	if *k == noKey {
 		*k = o.key(meter, cat, code)
 	}
 	o.Amounts = append(o.Amounts, Amount{*k, d})
 }
 
-// of gives the keys of the meter's fields.
-func (k *knownKeys) of(meter []byte) []uint32 {
-	if k.last.meter != string(meter) || k.last.start < 0 {
-		k.find(meter)
-	}
-	return k.keys[k.last.start : k.last.start+k.fields]
-}
-
-// find makes meter the last one.
+// find makes row that of the meter.
 func (k *knownKeys) find(meter []byte) {
-	m, ok := k.meters[string(meter)]
+	start, ok := k.meters[string(meter)]
 	if !ok {
 		if k.meters == nil {
-			k.meters = make(map[string]meterKeys)
+			k.meters = make(map[string]int)
 		}
-		m = meterKeys{meter: string(meter), start: len(k.keys)}
-		k.meters[m.meter] = m
+		start = len(k.keys)
+		k.meters[string(meter)] = start
 		for range k.fields {
 			k.keys = append(k.keys, noKey)
 		}
 	}
-	k.last = m
+	k.row = k.keys[start : start+k.fields]
 }
 
 // key returns the index of a key in Keys, which it adds when it is new.
