@@ -3,6 +3,7 @@ package mapper
 import (
 	"math"
 
+	"github.com/m3import/m3import/internal/decimal"
 	"github.com/m3import/m3import/internal/jsonx"
 	"github.com/m3import/m3import/reader"
 )
@@ -130,11 +131,13 @@ func (e *encoder) append(out *Output, rec *reader.Record) *FieldError {
 
 	start := len(out.JSON)
 	late := e.uid.late()
-	out.JSON = append(out.JSON, `{"uid":`...)
-	if late {
-		out.JSON = append(out.JSON, `"????????-????-????-????-????????????"`...)
-	} else {
-		out.JSON = jsonx.AppendString(out.JSON, uid)
+	switch {
+	case late:
+		out.JSON = append(out.JSON, `{"uid":"????????-????-????-????-????????????"`...)
+	case e.uid.direct:
+		out.JSON = jsonx.AppendString(append(out.JSON, `{"uid":`...), uid)
+	default: // a UUID, which has nothing to escape
+		out.JSON = append(append(append(out.JSON, `{"uid":"`...), uid...), '"')
 	}
 	uidEnd := len(out.JSON) - 1
 	if e.meterJSON != nil {
@@ -241,6 +244,14 @@ func (n *number) append(out *Output, rec *reader.Record, cat Category, f *field,
 		return true, n.subst.append(out, cat, f, meter), nil
 	case v.Empty():
 		return false, 0, missing(n.field, n.column.name, v)
+	}
+	if n.parse.plain {
+		// What nearly all numbers are, without the way through append.
+		if d, ok := decimal.Parse(v.Text); ok && v.Kind == reader.String {
+			out.JSON = append(out.JSON, v.Text...)
+			out.amount(f.slot, meter, cat, f.code, d)
+			return true, inexact(d), nil
+		}
 	}
 	b, d, flags, fe := n.parse.append(out.JSON, v)
 	if fe != nil {
