@@ -130,7 +130,7 @@ func BenchmarkPack(b *testing.B) {
 			}
 		}()
 		for p := range out {
-			im.batches.Put(p.batch)
+			im.unpack(p)
 			<-im.slots
 		}
 	}
