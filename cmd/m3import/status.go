@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -68,6 +70,9 @@ func (a *app) statuses(dir string) ([]importStatus, error) {
 	var states []checkpoint.State
 	if dir != "" {
 		s, err := checkpoint.Peek(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, coded(exitUsage, err, "m3import status lists those below the user's state directory")
+		}
 		if err != nil && s.Dir == "" {
 			return nil, err
 		}
