@@ -23,6 +23,7 @@ const module = "github.com/m3import/m3import/"
 var arrows = map[string][]string{
 	"internal/jsonx":     {},
 	"internal/decimal":   {},
+	"internal/mutants":   {},
 	"reader":             {"internal/jsonx"},
 	"mapper":             {"reader", "internal/decimal", "internal/jsonx"},
 	"uploader":           {},
