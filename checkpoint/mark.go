@@ -72,11 +72,13 @@ func (p Position) String() string {
 
 // Counts are the fates of rows, and what was sent for them.
 type Counts struct {
-	Read         int64 `json:"read"`
-	Accepted     int64 `json:"accepted"`
-	Rejected     int64 `json:"rejected"`
-	Filtered     int64 `json:"filtered"`
-	Measurements int64 `json:"measurements"` // of the accepted rows
+	Read     int64 `json:"read"`
+	Accepted int64 `json:"accepted"`
+	Rejected int64 `json:"rejected"`
+	Filtered int64 `json:"filtered"`
+	// Measurements are those that the platform accepted, also of rows that it
+	// refused in part and that count as rejected.
+	Measurements int64 `json:"measurements"`
 	// Things about accepted measurements that a person should know.
 	TimesTruncated int64 `json:"times_truncated,omitempty"`
 	NumbersInexact int64 `json:"numbers_inexact,omitempty"`
@@ -96,6 +98,18 @@ func (c *Counts) Add(o Counts) {
 	c.TimesTruncated += o.TimesTruncated
 	c.NumbersInexact += o.NumbersInexact
 	c.TimesAncient += o.TimesAncient
+}
+
+// Sub takes o away from c.
+func (c *Counts) Sub(o Counts) {
+	c.Read -= o.Read
+	c.Accepted -= o.Accepted
+	c.Rejected -= o.Rejected
+	c.Filtered -= o.Filtered
+	c.Measurements -= o.Measurements
+	c.TimesTruncated -= o.TimesTruncated
+	c.NumbersInexact -= o.NumbersInexact
+	c.TimesAncient -= o.TimesAncient
 }
 
 // Total is the exact sum of one numeric field of one meter, over the accepted
@@ -129,9 +143,12 @@ type Mark struct {
 	// was sent: the platform may hold some of what lies after Position since
 	// then, and nothing of it for longer. Zero means that nothing after
 	// Position can have been sent. It is the caller's: to be true after a
-	// crash, it MUST be committed before the first request goes out, stay as it
-	// is from mark to mark while requests are under way, over runs too, and may
-	// move on only when everything sent so far lies before Position.
+	// crash, a mark MUST be committed before the first request of a run goes
+	// out, and each mark MUST name a time no later than the departure of every
+	// request that is sent before the next mark and holds something after
+	// Position. It may move on from mark to mark with the requests that come to
+	// lie before Position; what earlier runs may have sent keeps its time until
+	// Position is past all of that (MaxUncertain).
 	FirstSent time.Time `json:"first_sent,omitzero"`
 	// MaxUncertain is how many measurements after Position may have been sent
 	// since FirstSent, at the most. The caller's.

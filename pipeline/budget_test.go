@@ -2,10 +2,13 @@ package pipeline
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/reader"
 	"github.com/m3import/m3import/uploader"
 )
 
@@ -50,8 +53,8 @@ func TestTooManyRejects(t *testing.T) {
 	if err := im.Run(t.Context()); !errors.Is(err, ErrTooManyRejects) {
 		t.Fatalf("error %v, want %v", err, ErrTooManyRejects)
 	}
-	// One commit may take in a window of batches, and rejects stand between rows.
-	if n := im.Mark.Counts; n.Rejected <= 10 || n.Rejected > 10+4*20 || !n.Sums() {
+	// It ends with the batch in which the excess is, and rejects stand between rows.
+	if n := im.Mark.Counts; n.Rejected <= 10 || n.Rejected > 10+20 || !n.Sums() {
 		t.Errorf("stopped at %+v; 10 rejects are allowed", n)
 	}
 	again := &Import{Sources: im.Sources, Mapping: im.Mapping, Submit: p, Journal: j, Mark: im.Mark, Limits: im.Limits, MaxRejects: im.MaxRejects}
@@ -63,4 +66,61 @@ func TestTooManyRejects(t *testing.T) {
 		t.Fatal(err)
 	}
 	compareRuns(t, whole, &run{p, j, again.Mark})
+}
+
+// However the answers are timed, and wherever the excess is found, an import
+// over its budget ends at the same row and never as if it were within.
+func TestTooManyRejectsIsCertain(t *testing.T) {
+	rows := func(good, bad, after int) string {
+		var b strings.Builder
+		b.WriteString("id,who,when,n\n")
+		for i := range good + bad + after {
+			n := "1"
+			if i >= good && i < good+bad {
+				n = "n/a"
+			}
+			fmt.Fprintf(&b, "e%d,acme,2026-01-01T00:00:00Z,%s\n", i, n)
+		}
+		return b.String()
+	}
+	const mapping = "version: 1\nmeter: {const: api}\naccount: who\nts: when\nuid: {key: [id]}\nmeasure: {n: n}\n"
+	for _, c := range []struct {
+		name    string
+		sources []string
+		budget  Budget
+		over    bool
+	}{
+		{"found by the only commit", []string{rows(20, 11, 0)}, Budget{Limited: true, Rows: 10}, true},
+		{"nothing but rejects", []string{rows(0, 3, 0)}, Budget{Limited: true}, true},
+		{"in the last source", []string{rows(50, 0, 0), rows(50, 1, 0)}, Budget{Limited: true}, true},
+		{"in the first source", []string{rows(50, 1, 9), rows(50, 0, 0)}, Budget{Limited: true}, true},
+		{"a share, found at the end", []string{rows(990, 20, 0)}, Budget{Limited: true, Percent: 1}, true},
+		{"as many as are allowed", []string{rows(20, 10, 3)}, Budget{Limited: true, Rows: 10}, false},
+		{"much behind it", []string{rows(100, 1, 2000)}, Budget{Limited: true}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var want checkpoint.Mark
+			for round := range 12 {
+				p, j := new(platform), new(memory)
+				im := &Import{Mapping: parse(t, mapping), Submit: p, Journal: j, Limits: uploader.Limits{Items: 10},
+					Reader: reader.Options{ChunkBytes: 256}, Uploads: 1 + round%4, Window: 8, MaxRejects: c.budget}
+				for i, text := range c.sources {
+					im.Sources = append(im.Sources, writeFile(t, fmt.Sprint(i, ".csv"), text))
+				}
+				err := im.Run(t.Context())
+				if errors.Is(err, ErrTooManyRejects) != c.over || err != nil && !c.over {
+					t.Fatalf("round %d: error %v, too many rejects: %t (%+v)", round, err, c.over, im.Mark.Counts)
+				}
+				if round == 0 {
+					want = im.Mark
+				}
+				if im.Mark.Position != want.Position || im.Mark.Counts != want.Counts {
+					t.Errorf("round %d: it ended at %v with %+v, before at %v with %+v", round, im.Mark.Position, im.Mark.Counts, want.Position, want.Counts)
+				}
+				if sent, most := int64(len(p.order)), im.Mark.Counts.Measurements+8*10; sent > most {
+					t.Errorf("round %d: %d measurements were sent, at most %d may be", round, sent, most)
+				}
+			}
+		})
+	}
 }

@@ -78,14 +78,17 @@ const commitDelay = 50 * time.Millisecond
 // the end of ctx. What settles during a commit goes into the next one, so that
 // the disk is never what the sending waits for.
 func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
+	if err := c.tooMany(); err != nil {
+		return err // an earlier run ended so, and was allowed no more since
+	}
 	for {
-		if n := c.mark.Counts; c.im.MaxRejects.Exceeded(n) {
-			return fmt.Errorf("%w: %d of %d rows, allowed are %v", ErrTooManyRejects, n.Rejected, n.Read, c.im.MaxRejects)
-		}
 		p, ok := receive(ctx, settled)
 		due := time.NewTimer(commitDelay)
 		for ok && p != nil && p.err == nil {
 			c.take(p)
+			if c.tooMany() != nil {
+				break // here, however many happen to have settled behind it
+			}
 			p, ok = c.more(ctx, settled, due.C)
 		}
 		due.Stop()
@@ -94,6 +97,9 @@ func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 			if err := c.commit(); err != nil {
 				return err
 			}
+		}
+		if err := c.tooMany(); err != nil {
+			return err // also when the input ends here
 		}
 		switch {
 		case p != nil && errors.Is(p.err, ErrStopped) && ctx.Err() == nil:
@@ -111,11 +117,22 @@ func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 	}
 }
 
+// tooMany is ErrTooManyRejects once there are more rejects than are allowed. It
+// looks at whole parcels in the order of the input, so that an import ends at
+// the same row whatever the timing.
+func (c *committer) tooMany() error {
+	n := c.mark.Counts
+	if !c.im.MaxRejects.Exceeded(n) {
+		return nil
+	}
+	return fmt.Errorf("%w: %d of %d rows, allowed are %v", ErrTooManyRejects, n.Rejected, n.Read, c.im.MaxRejects)
+}
+
 // more waits for one more parcel that goes into the same commit. It returns
-// (nil, true) when the commit must not wait: it is due, few places are left in
-// the window, or the import is about to end with too many rejects.
+// (nil, true) when the commit must not wait: it is due, or few places are left
+// in the window.
 func (c *committer) more(ctx context.Context, settled <-chan *parcel, due <-chan time.Time) (*parcel, bool) {
-	if len(c.im.slots) >= cap(c.im.slots)-cap(c.im.slots)/8 || c.im.MaxRejects.Exceeded(c.mark.Counts) {
+	if len(c.im.slots) >= cap(c.im.slots)-cap(c.im.slots)/8 {
 		select {
 		case p, ok := <-settled:
 			return p, ok

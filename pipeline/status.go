@@ -69,11 +69,6 @@ func (s *status) committed(m checkpoint.Mark) {
 	defer s.mu.Unlock()
 	s.now.Counts, s.now.BytesDone = m.Counts, s.reach
 	s.now.Source = m.Position.Source
-	s.now.ThisRun = checkpoint.Counts{
-		Read:         m.Counts.Read - s.start.Read,
-		Accepted:     m.Counts.Accepted - s.start.Accepted,
-		Rejected:     m.Counts.Rejected - s.start.Rejected,
-		Filtered:     m.Counts.Filtered - s.start.Filtered,
-		Measurements: m.Counts.Measurements - s.start.Measurements,
-	}
+	s.now.ThisRun = m.Counts
+	s.now.ThisRun.Sub(s.start)
 }

@@ -289,3 +289,20 @@ func TestExitCodeOfAStop(t *testing.T) {
 		}
 	}
 }
+
+// More rejects than --max-errors allows are exit code 4, also where only the
+// last commit of the input finds them and where --allow-rejects is given.
+func TestTooManyRejectsAtTheEnd(t *testing.T) {
+	s := newSession(t, newPlatform(t, sandbox.Config{}))
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"m.yaml": guardMapping, "a.csv": endRows("acme", 20, true), "b.csv": endRows("blum", 20, true)})
+	args := []string{"run", "-m", filepath.Join(dir, "m.yaml"), filepath.Join(dir, "*.csv"), "--max-errors"}
+	for _, c := range []struct {
+		flags []string
+		code  int
+	}{{[]string{"1"}, exitBudget}, {[]string{"1", "--allow-rejects"}, exitBudget}, {[]string{"2"}, exitRejects}} {
+		if code, _, stderr := s.run(append(args, c.flags...)...); code != c.code {
+			t.Errorf("--max-errors %v: exit code %d, want %d\n%s", c.flags, code, c.code, stderr)
+		}
+	}
+}

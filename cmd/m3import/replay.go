@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -160,7 +161,8 @@ func (s *sliceFlags) selection() (*pipeline.Selection, error) {
 		return nil, coded(exitUsage, fmt.Errorf("--from %s is not before --to %s", s.from, s.to), "")
 	}
 	if s.lines != "" {
-		if n, err := fmt.Sscanf(s.lines, "%d-%d", &sel.FirstLine, &sel.LastLine); n != 2 || err != nil || sel.FirstLine < 1 || sel.LastLine < sel.FirstLine {
+		var ok bool
+		if sel.FirstLine, sel.LastLine, ok = parseLines(s.lines); !ok {
 			return nil, coded(exitUsage, fmt.Errorf("--lines %s: two numbers from 1 on, as in 100-199", s.lines), "")
 		}
 	}
@@ -184,6 +186,15 @@ func (s *sliceFlags) selection() (*pipeline.Selection, error) {
 		}
 	}
 	return sel, nil
+}
+
+// parseLines reads "A-B": digits, a dash, digits, and nothing else, since what
+// is sent again depends on it.
+func parseLines(text string) (first, last int64, ok bool) {
+	a, b, _ := strings.Cut(text, "-")
+	from, errA := strconv.ParseUint(a, 10, 63)
+	to, errB := strconv.ParseUint(b, 10, 63)
+	return int64(from), int64(to), errA == nil && errB == nil && from >= 1 && from <= to
 }
 
 func (a *app) replaySliceCommand() *cobra.Command {
