@@ -1,11 +1,14 @@
 package uploader
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"strings"
 	"time"
 )
 
@@ -55,6 +58,9 @@ func newClient(cfg Config, cred Credentials, rt http.RoundTripper) (*Client, err
 		return nil, err
 	}
 	if rt == nil {
+		if err := checkProxy(os.Getenv); err != nil && (strings.HasPrefix(cfg.BaseURL, "https:") || strings.HasPrefix(cfg.IngestURL, "https:")) {
+			return nil, err
+		}
 		rt = newTransport(cfg)
 	}
 	return &Client{cfg: cfg, rt: rt, pace: newGovernor(cfg), auth: newTokens(cfg, cred, rt)}, nil
@@ -161,11 +167,13 @@ func (c *Client) do(ctx context.Context, what call) outcome {
 		patience -= time.Since(start) - t.paced
 		wait := v.after // of a throttle: the pacer waits
 		if v.do == retry {
-			wait = backoff(retries, v.after)
+			// Cut short to what is left, so that the last try comes at its end;
+			// what the server asks for is not cut short.
+			wait = min(backoff(retries, v.after), max(v.after, patience))
 			retries++
 		}
 		if wait > patience || patience <= 0 {
-			return outcome{err: c.gaveUp(v), attempt: t}
+			return outcome{err: c.gaveUp(v, patience), attempt: t}
 		}
 		if v.do == retry {
 			start := time.Now()
@@ -250,13 +258,32 @@ func (c *Client) exchange(ctx context.Context, what call) (verdict, attempt, exc
 	return judge(what.op, x, len(what.body), understood, c.auth.renewable(), c.auth.redactor()), attempt{token: used, lent: x.lent}, x
 }
 
-// isAccepted reads the answer to a submission. Anything but the documented one
-// proves nothing: a proxy's greeting comes with status 200, too.
+// isAccepted reads the answer to a submission: an object with one member
+// "result", which is "accepted". Anything else proves nothing: a proxy's
+// greeting comes with status 200, too, and of two results nobody knows which is
+// meant. Other members may be there, as the platform may say more one day.
 func isAccepted(body []byte) bool {
-	var answer struct {
-		Result string `json:"result"`
+	if !json.Valid(body) {
+		return false
 	}
-	return json.Unmarshal(body, &answer) == nil && answer.Result == "accepted"
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber() // however large
+	if open, _ := dec.Token(); open != json.Delim('{') {
+		return false
+	}
+	results, accepted := 0, false
+	for dec.More() {
+		name, err := dec.Token()
+		var value any
+		if errors.Join(err, dec.Decode(&value)) != nil {
+			return false
+		}
+		if name == "result" {
+			results++
+			accepted = value == "accepted"
+		}
+	}
+	return results == 1 && accepted
 }
 
 // notAdmitted is the verdict when the pacer did not let a request through.
@@ -275,13 +302,16 @@ func (c *Client) notAdmitted(err error) verdict {
 	}
 }
 
-// gaveUp is the error when patience has come to its end.
-func (c *Client) gaveUp(v verdict) *Error {
+// gaveUp is the error when patience has come to its end, or what is left of it
+// is shorter than the server asks to wait.
+func (c *Client) gaveUp(v verdict, patience time.Duration) *Error {
 	v.err.Kind = Temporary
-	if v.after > 0 {
-		v.err.Message += fmt.Sprintf("; the server asks to wait for %s", v.after.Round(time.Second))
+	if patience > 0 {
+		v.err.Message += fmt.Sprintf("; gave up, as the server asks to wait for %s, and retries may last %s more (%s in all)",
+			v.after.Round(time.Second), patience.Round(100*time.Millisecond), c.cfg.RetryFor)
+	} else {
+		v.err.Message += fmt.Sprintf("; gave up after %s of retries", c.cfg.RetryFor)
 	}
-	v.err.Message += fmt.Sprintf("; gave up after %s of retries", c.cfg.RetryFor)
 	return &v.err
 }
 

@@ -204,6 +204,60 @@ func TestHTTPFaults(t *testing.T) {
 	}
 }
 
+// A server that changes the protocol has not answered: its connection goes on
+// for ever, and no time-out or cancellation would end a read of it.
+func TestHTTPSwitchedProtocols(t *testing.T) {
+	gone := make(chan error, 1)
+	l := newLocal(t, false, func(s submission) {
+		io.Copy(io.Discard, s.Request.Body)
+		conn, buffer, err := http.NewResponseController(s.ResponseWriter).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		defer conn.Close()
+		buffer.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		buffer.Flush()
+		conn.SetReadDeadline(time.Now().Add(10 * time.Second)) // for a client that waits for us
+		_, err = conn.Read(make([]byte, 1))
+		gone <- err
+	})
+	_, err := l.client(t, nil).Submit(t.Context(), batchOf(`{}`))
+	if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Fatal || e.Status != 101 || !strings.Contains(e.Hint, envIngestURL) {
+		t.Errorf("%#v, want a fatal error of status 101", err)
+	}
+	if err := <-gone; err != io.EOF {
+		t.Errorf("the server waits for the client until %v, want the connection to be closed", err)
+	}
+}
+
+// The address of a proxy is looked at before anything is sent: net/http takes
+// what it cannot read for no proxy, or for a host of another name.
+func TestProxyAddress(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": true, "proxy:3128": true, "http://proxy": true, "http://user:canary@proxy.example:3128/": true,
+		"https://[::1]:443": true, "socks5://127.0.0.1:1080": true, "socks5h://proxy:1080": true,
+		"http://[::1": false, "ftp://proxy": false, "proxy:99999": false, "http://proxy:0": false, "http://proxy:canary": false,
+		"http://": false, ":::": false, "http://a b": false, "http:/proxy": false, "proxy/path": false,
+	} {
+		for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
+			err := checkProxy(func(n string) string { return map[string]string{name: text}[n] })
+			if (err == nil) != want {
+				t.Errorf("%s=%s: %v", name, text, err)
+			}
+			if err != nil && (!strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "canary")) {
+				t.Errorf("%s=%s: %v, want the variable named and its value not", name, text, err)
+			}
+		}
+	}
+	t.Setenv("HTTPS_PROXY", "http://[::1")
+	if _, err := New(Config{OrgID: "org"}, Credentials{Token: "given"}); err == nil {
+		t.Error("a client for https is made in spite of the proxy")
+	}
+	if _, err := New(Config{OrgID: "org", BaseURL: "http://127.0.0.1:1"}, Credentials{Token: "given"}); err != nil {
+		t.Errorf("a client for this machine: %v", err)
+	}
+}
+
 // The batch is the caller's again as soon as Submit returns, also when the
 // answer came before the request was written. The race detector is the judge.
 func TestHTTPLeavesTheBatchAlone(t *testing.T) {

@@ -29,7 +29,7 @@ func (c *Client) Organization(ctx context.Context) (Organization, error) {
 		url:    c.cfg.BaseURL + "/organizations/" + c.cfg.OrgID + "/organizationconfig",
 		read: func(body []byte) bool {
 			org = Organization{Timezone: "UTC"}
-			return json.Unmarshal(body, &org) == nil
+			return json.Unmarshal(body, &org) == nil && org.ID != "" // the one member that is always there
 		},
 	})
 	if out.err != nil {

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -51,6 +55,34 @@ func http1() *http.Protocols {
 	p := new(http.Protocols)
 	p.SetHTTP1(true)
 	return p
+}
+
+// checkProxy looks at the address of the proxy that https requests go through.
+// net/http takes one that it cannot read for none, or for a host called
+// "http:": then requests pass the proxy by, or fail as in an outage. The error
+// does not show the address, which may hold a password.
+func checkProxy(getenv func(string) string) error {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
+		text := getenv(name)
+		if text == "" {
+			continue
+		}
+		if !strings.Contains(text, "://") {
+			text = "http://" + text
+		}
+		u, err := url.Parse(text)
+		ok := err == nil && u.Hostname() != "" && strings.Trim(u.Path, "/") == "" &&
+			slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
+		if ok && u.Port() != "" {
+			port, err := strconv.ParseUint(u.Port(), 10, 16)
+			ok = err == nil && port > 0
+		}
+		if !ok {
+			return fmt.Errorf("%s is not the address of a proxy, such as http://proxy.example:3128", name)
+		}
+		return nil // the first one that is set counts
+	}
+	return nil
 }
 
 // proxy is http.ProxyFromEnvironment, but for its error, which shows the
@@ -103,6 +135,11 @@ func roundTrip(ctx context.Context, rt http.RoundTripper, timeout time.Duration,
 	}
 	defer res.Body.Close()
 	x = exchange{status: res.StatusCode, header: res.Header}
+	if res.StatusCode < 200 {
+		// After 101 the body is the bare connection: it has no end, and a read
+		// of it heeds no context.
+		return x
+	}
 	x.body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
 		x.err = causeOf(ctx, err)

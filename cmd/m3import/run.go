@@ -193,6 +193,10 @@ func (f *runFlags) validate() error {
 		return coded(exitUsage, fmt.Errorf("--workers %d: 1 to 256 are of use", f.uploads), "")
 	case f.drain <= 0:
 		return coded(exitUsage, fmt.Errorf("--shutdown-timeout %v: requests in the air need some time to land", f.drain), "")
+	case f.retryFor <= 0:
+		return coded(exitUsage, fmt.Errorf("--retry-for %v: it must be more than nothing (1ms for a single try)", f.retryFor), "")
+	case f.timeout <= 0:
+		return coded(exitUsage, fmt.Errorf("--request-timeout %v: a request needs some time", f.timeout), "")
 	case f.progress.interval <= 0:
 		return coded(exitUsage, fmt.Errorf("--progress-interval %v: it must be more than nothing", f.progress.interval), "")
 	}
