@@ -23,6 +23,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	env            func(string) (string, bool)
+	environ        func() []string // all of env, as NAME=text; nil: not told
 	now            func() time.Time
 
 	command  []string // as typed, for the resume command
@@ -36,7 +37,7 @@ type app struct {
 
 // run is the whole program.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: os.LookupEnv, now: time.Now}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: os.LookupEnv, environ: os.Environ, now: time.Now}
 	return a.run(ctx, args)
 }
 
@@ -90,6 +91,7 @@ See it work, without an account:   m3import demo`,
 			if err := a.flagsFromEnv(cmd.Flags()); err != nil {
 				return err
 			}
+			a.unknownVariables(cmd.Root())
 			return a.setLogger()
 		},
 	}
@@ -110,7 +112,7 @@ func (a *app) flagsFromEnv(flags *pflag.FlagSet) error {
 		if f.Changed || f.Name == "help" {
 			return
 		}
-		name := "M3IMPORT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		name := variableOf(f.Name)
 		if text, ok := a.env(name); ok {
 			if err := flags.Set(f.Name, text); err != nil {
 				errs = append(errs, errors.New(name+": "+err.Error()))
@@ -118,6 +120,40 @@ func (a *app) flagsFromEnv(flags *pflag.FlagSet) error {
 		}
 	})
 	return errors.Join(errs...)
+}
+
+// variablePrefix begins the names of the variables that set flags.
+const variablePrefix = "M3IMPORT_"
+
+// variableOf is the variable that sets a flag.
+func variableOf(flag string) string {
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// unknownVariables warns of variables that look like flags, and are those of no
+// command: a misspelled one would change nothing, without a word.
+func (a *app) unknownVariables(root *cobra.Command) {
+	if a.environ == nil {
+		return
+	}
+	known := make(map[string]bool)
+	var learn func(cmd *cobra.Command)
+	learn = func(cmd *cobra.Command) {
+		for _, set := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
+			set.VisitAll(func(f *pflag.Flag) { known[variableOf(f.Name)] = true })
+		}
+		for _, c := range cmd.Commands() {
+			learn(c)
+		}
+	}
+	learn(root)
+	for _, entry := range a.environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		// Those of M3IMPORT_TEST are for the program's own tests.
+		if strings.HasPrefix(name, variablePrefix) && !known[name] && !strings.HasPrefix(name, variablePrefix+"TEST_") {
+			a.say("warning: %s is set, and there is no flag of that name: it changes nothing", name)
+		}
+	}
 }
 
 func (a *app) setLogger() error {
