@@ -8,9 +8,9 @@ import (
 	"hash/maphash"
 	"io"
 	"os"
-	"slices"
 
 	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/reader"
 	"github.com/m3import/m3import/uploader"
 )
 
@@ -19,24 +19,31 @@ import (
 // uid and ignore the rest without a word, whether they say the same or not.
 //
 // What is seen goes into 256 parts by the uid's hash, which spill to temporary
-// files, and each part is looked at alone: memory is 64 bytes for each entry of
-// the largest part. That is little as long as uids differ; where a few uids are
-// on most of the input, which is what an audit is to find out, their part holds
-// most of it. The zero value is ready. Close removes the files.
+// files, and each part is looked at alone, in blocks: memory is at most 110 bytes
+// for each uid of the part that has the most of them, however often they repeat.
+// The zero value is ready. Close removes the files.
 type Audit struct {
 	seed  [3]maphash.Seed
 	parts [auditParts]auditPart
 	held  int // entries in memory
 	seen  int64
 
+	im     *Import   // whose measurements they are, once one was seen
+	places []landing // in order, so that a few measurements can be found again
+
+	// For tests. Default: auditHeld, auditBlock and auditPlaces.
+	maxHeld, minBlock, maxPlaces int
+
 	Requests int64 // that sending would take
 	Bytes    int64 // of their bodies
 }
 
 const (
-	auditParts = 256
-	auditHeld  = 1 << 20 // entries in memory before they spill: 32 MiB
-	entrySize  = 32
+	auditParts  = 256
+	auditHeld   = 1 << 20  // entries in memory before they spill: 32 MiB
+	auditBlock  = 16 << 10 // entries that are merged at once, at least
+	auditPlaces = 32 << 10 // from how many on places are thinned out
+	entrySize   = 32
 )
 
 type auditPart struct {
@@ -53,20 +60,12 @@ type auditEntry struct {
 	at      int64 // the measurement's number in the input, from 1
 }
 
-// Repeats is what an audit found.
-type Repeats struct {
-	// Same counts measurements that repeat an earlier one exactly, Other those
-	// that carry its uid and differ from the first. The platform would ignore both.
-	Same, Other int64
-	// First are the first few pairs.
-	First []Repeat
-}
-
-// Repeat is a measurement with the uid of an earlier one; both are named by
-// their number among the measurements of the input, from 1.
-type Repeat struct {
-	Measurement, Earlier int64
-	Same                 bool
+// landing is a place from which measurements can be found again: those from a
+// number on were made of the rows from a position on.
+type landing struct {
+	at     int64
+	source int
+	row    reader.Pos
 }
 
 // Submit looks at a batch. Use it with Import.Uploads = 1: it numbers the
@@ -78,20 +77,45 @@ func (a *Audit) Submit(_ context.Context, b *uploader.Batch) ([]uploader.Refusal
 	for i := range b.Len() {
 		a.seen++
 		uid, content := splitUID(b.Item(i))
-		e := auditEntry{
-			uid:     [2]uint64{maphash.Bytes(a.seed[0], uid), maphash.Bytes(a.seed[1], uid)},
-			content: maphash.Bytes(a.seed[2], content),
-			at:      a.seen,
-		}
+		e := auditEntry{uid: a.hash(uid), content: maphash.Bytes(a.seed[2], content), at: a.seen}
 		p := &a.parts[e.uid[0]>>56]
 		p.entries = append(p.entries, e)
 	}
 	a.Requests++
 	a.Bytes += int64(len(b.Body()))
-	if a.held += b.Len(); a.held >= auditHeld {
+	if a.held += b.Len(); a.held >= cmp.Or(a.maxHeld, auditHeld) {
 		return nil, a.spill()
 	}
 	return nil, nil
+}
+
+// from says where the measurements of the batch that comes next come from.
+func (a *Audit) from(im *Import, runs []stretch) {
+	a.im = im
+	first := 0
+	for _, r := range runs {
+		a.places = append(a.places, landing{a.seen + int64(first) + 1, r.source, r.start})
+		first = r.end
+	}
+	if len(a.places) >= cmp.Or(a.maxPlaces, auditPlaces) {
+		a.thin()
+	}
+}
+
+// thin gives up every second place, but for the first of each source. What is
+// looked for is then found a little later.
+func (a *Audit) thin() {
+	kept := a.places[:0]
+	for i, p := range a.places {
+		if i%2 == 0 || p.source != kept[len(kept)-1].source {
+			kept = append(kept, p)
+		}
+	}
+	a.places = kept
+}
+
+func (a *Audit) hash(uid []byte) [2]uint64 {
+	return [2]uint64{maphash.Bytes(a.seed[0], uid), maphash.Bytes(a.seed[1], uid)}
 }
 
 // uidStart is where the uid starts in a measurement: after `{"uid":"`.
@@ -126,11 +150,8 @@ func (a *Audit) spill() error {
 		for len(p.entries) > 0 {
 			buf = buf[:0]
 			n := min(len(p.entries), cap(buf)/entrySize)
-			for _, e := range p.entries[:n] {
-				buf = binary.LittleEndian.AppendUint64(buf, e.uid[0])
-				buf = binary.LittleEndian.AppendUint64(buf, e.uid[1])
-				buf = binary.LittleEndian.AppendUint64(buf, e.content)
-				buf = binary.LittleEndian.AppendUint64(buf, uint64(e.at))
+			for i := range p.entries[:n] {
+				buf = p.entries[i].append(buf)
 			}
 			if _, err := p.spill.Write(buf); err != nil {
 				return fmt.Errorf("check: temporary file: %w", err)
@@ -144,64 +165,44 @@ func (a *Audit) spill() error {
 	return nil
 }
 
-// load gives back all entries of a part.
-func (p *auditPart) load() ([]auditEntry, error) {
-	if p.spilled == 0 {
-		return p.entries, nil
+func (e *auditEntry) append(dst []byte) []byte {
+	for _, n := range [...]uint64{e.uid[0], e.uid[1], e.content, uint64(e.at)} {
+		dst = binary.LittleEndian.AppendUint64(dst, n)
 	}
-	buf := make([]byte, p.spilled*entrySize)
-	if _, err := p.spill.ReadAt(buf, 0); err != nil && err != io.EOF {
-		return nil, fmt.Errorf("check: temporary file: %w", err)
-	}
-	all := make([]auditEntry, 0, p.spilled+int64(len(p.entries)))
-	for b := buf; len(b) > 0; b = b[entrySize:] {
-		all = append(all, auditEntry{
-			uid:     [2]uint64{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])},
-			content: binary.LittleEndian.Uint64(b[16:]),
-			at:      int64(binary.LittleEndian.Uint64(b[24:])),
-		})
-	}
-	return append(all, p.entries...), nil
+	return dst
 }
 
-// Repeats looks for repeated uids in all that was submitted; at most show of
-// them are listed.
-func (a *Audit) Repeats(show int) (Repeats, error) {
-	var r Repeats
-	for i := range a.parts {
-		entries, err := a.parts[i].load()
-		if err != nil {
-			return r, err
-		}
-		slices.SortFunc(entries, func(x, y auditEntry) int {
-			return cmp.Or(cmp.Compare(x.uid[0], y.uid[0]), cmp.Compare(x.uid[1], y.uid[1]), cmp.Compare(x.at, y.at))
-		})
-		first := 0
-		for k := 1; k < len(entries); k++ {
-			if entries[k].uid != entries[first].uid {
-				first = k
-				continue
-			}
-			same := entries[k].content == entries[first].content
-			if same {
-				r.Same++
-			} else {
-				r.Other++
-			}
-			r.First = append(r.First, Repeat{Measurement: entries[k].at, Earlier: entries[first].at, Same: same})
-			if len(r.First) > 2*show+64 {
-				r.keep(show)
-			}
-		}
-		r.keep(show)
-	}
-	return r, nil
+// read takes an entry from what append made.
+func (e *auditEntry) read(b []byte) {
+	word := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
+	e.uid, e.content, e.at = [2]uint64{word(0), word(1)}, word(2), int64(word(3))
 }
 
-// keep keeps the first few of First.
-func (r *Repeats) keep(n int) {
-	slices.SortFunc(r.First, func(x, y Repeat) int { return cmp.Compare(x.Measurement, y.Measurement) })
-	r.First = r.First[:min(len(r.First), n)]
+// blocks gives the entries of a part in the order of the input, in blocks of as
+// many as size asks for each time. A block is good until the next one.
+func (p *auditPart) blocks(size func() int, yield func([]auditEntry)) error {
+	buf := make([]byte, 1024*entrySize)
+	var block []auditEntry
+	for done := int64(0); done < p.spilled; {
+		block = block[:0]
+		for want := size(); len(block) < want && done < p.spilled; {
+			n := min(int64(want-len(block)), p.spilled-done, int64(len(buf)/entrySize))
+			part := buf[:n*entrySize]
+			if _, err := p.spill.ReadAt(part, done*entrySize); err != nil && err != io.EOF {
+				return fmt.Errorf("check: temporary file: %w", err)
+			}
+			for ; len(part) > 0; part = part[entrySize:] {
+				block = append(block, auditEntry{})
+				block[len(block)-1].read(part)
+			}
+			done += n
+		}
+		yield(block)
+	}
+	if len(p.entries) > 0 {
+		yield(p.entries)
+	}
+	return nil
 }
 
 // Close frees what the audit holds.

@@ -171,6 +171,9 @@ func (im *Import) submit(ctx context.Context, p *parcel) *parcel {
 	if p.err != nil || p.batch.Len() == 0 {
 		return p
 	}
+	if audit, ok := im.Submit.(*Audit); ok {
+		audit.from(im, p.runs)
+	}
 	flying := im.flights.start(ctx, p, im.Now())
 	var refusals []uploader.Refusal
 	err := context.Cause(flying)

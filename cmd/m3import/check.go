@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,8 +34,11 @@ func (a *app) checkCommand() *cobra.Command {
 		Long: `Read and map every row of the sources, send nothing, and tell what an import
 would do: how many rows are good, rejected and filtered, and why; the exact
 total of each meter and field; uids that repeat over the whole input, which the
-platform would silently ignore; how many requests it takes and how long they
-take at the platform's limits. "m3import run --dry-run" is the same.
+platform would ignore without a word; how many requests it takes and how long
+they take at the platform's limits. "m3import run --dry-run" is the same.
+
+Uids that repeat with other content end it with exit code 3, as rejects do: what
+they hold would never be billed.
 
 With --online it first proves the credentials and the organization, by a token
 and a look at the organization's configuration; then sources may be left out.
@@ -93,30 +97,23 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 		}
 		im.Sources = append(im.Sources, checkpoint.Source{Path: path, Print: checkpoint.Print{Size: size}})
 	}
-	var shown []pipeline.Reject
+	firsts := make(map[string]pipeline.Reject)
 	im.OnReject = func(r pipeline.Reject) {
-		if len(shown) < maxRejectsShown {
-			shown = append(shown, r)
+		if _, ok := firsts[r.Code]; !ok {
+			firsts[r.Code] = r
 		}
 	}
 	if err := im.Run(ctx); err != nil {
 		return err
 	}
-	rep, err := newCheckReport(im, audit, rate, shown)
+	rep, err := newCheckReport(im, audit, rate, firsts)
 	if err != nil {
 		return err
 	}
 	if err := a.printCheck(f, rep); err != nil {
 		return err
 	}
-	n := im.Mark.Counts
-	switch {
-	case !n.Sums():
-		return errSums
-	case n.Rejected > 0:
-		return coded(exitRejects, fmt.Errorf("%w: %s of %s", errRejects, grouped(n.Rejected), grouped(n.Read)), "")
-	}
-	return nil
+	return rep.verdict()
 }
 
 // checkOnline proves that the credentials work and the organization is there.
@@ -142,7 +139,7 @@ type checkReport struct {
 	Rows        checkpoint.Counts  `json:"rows"`
 	Sources     int                `json:"sources"`
 	Rejects     map[string]int64   `json:"rejects_by_code"`
-	FirstReject []string           `json:"first_rejects"`
+	FirstReject []string           `json:"first_rejects"` // one for each code, the most frequent one first
 	Totals      []checkpoint.Total `json:"totals"`
 	Repeats     pipeline.Repeats   `json:"repeated_uids"`
 	Requests    int64              `json:"requests"`
@@ -150,8 +147,11 @@ type checkReport struct {
 	Seconds     float64            `json:"seconds_at_the_limits"`
 }
 
-func newCheckReport(im *pipeline.Import, audit *pipeline.Audit, rate []uploader.Window, shown []pipeline.Reject) (*checkReport, error) {
-	repeats, err := audit.Repeats(maxRejectsShown)
+// maxRepeatsShown is how many of the measurements are listed whose uid repeats.
+const maxRepeatsShown = 10
+
+func newCheckReport(im *pipeline.Import, audit *pipeline.Audit, rate []uploader.Window, firsts map[string]pipeline.Reject) (*checkReport, error) {
+	repeats, err := audit.Repeats(maxRepeatsShown)
 	if err != nil {
 		return nil, err
 	}
@@ -160,10 +160,32 @@ func newCheckReport(im *pipeline.Import, audit *pipeline.Audit, rate []uploader.
 		Rejects: im.Mark.RejectCodes, Totals: im.Mark.Totals, Repeats: repeats,
 		Requests: audit.Requests, Bytes: audit.Bytes, Seconds: uploader.TimeFor(rate, audit.Requests).Seconds(),
 	}
-	for _, s := range shown {
-		r.FirstReject = append(r.FirstReject, rejectText(s))
+	for _, code := range byCount(r.Rejects) {
+		r.FirstReject = append(r.FirstReject, rejectText(firsts[code]))
 	}
 	return r, nil
+}
+
+// errConflicts is what uids that repeat with other content end a check with.
+var errConflicts = errors.New("uids repeat with other content")
+
+// verdict is what the check ends with. That money would be lost without a word
+// is at least as bad as a reject, which is told.
+func (r *checkReport) verdict() error {
+	rejected := fmt.Errorf("%w: %s of %s", errRejects, grouped(r.Rows.Rejected), grouped(r.Rows.Read))
+	conflicts := fmt.Errorf("%w: %s would never be billed", errConflicts, plural(r.Repeats.Other, "measurement"))
+	const hint = "the uid rule does not tell these rows apart: docs/uid.md has the traps"
+	switch {
+	case !r.Rows.Sums():
+		return errSums
+	case r.Repeats.Other > 0 && r.Rows.Rejected > 0:
+		return coded(exitRejects, fmt.Errorf("%w; %w", conflicts, rejected), hint)
+	case r.Repeats.Other > 0:
+		return coded(exitRejects, conflicts, hint)
+	case r.Rows.Rejected > 0:
+		return coded(exitRejects, rejected, "")
+	}
+	return nil
 }
 
 func (a *app) printCheck(f *checkFlags, r *checkReport) error {
@@ -181,35 +203,82 @@ func (a *app) printCheck(f *checkFlags, r *checkReport) error {
 	p.linef("  good          %12s   %s", grouped(r.Rows.Accepted), plural(r.Rows.Measurements, "measurement"))
 	p.linef("  rejected      %12s", grouped(r.Rows.Rejected))
 	p.linef("  filtered out  %12s\n", grouped(r.Rows.Filtered))
-	for _, text := range r.FirstReject {
-		p.linef("  rejected: %s", text)
-	}
-	if len(r.FirstReject) > 0 {
-		p.line()
-	}
-	p.rejects(r.Rejects)
+	p.firstRejects(r)
 	p.totals(r.Totals)
 	p.repeats(r.Repeats)
 	p.remarks(r.Rows)
-	p.linef("  sending takes %s with %s, %s at the rate limits", plural(r.Requests, "request"), bytesText(r.Bytes),
-		durationText(time.Duration(r.Seconds*float64(time.Second))))
+	took := "less than a second"
+	if r.Seconds >= 1 {
+		took = durationText(time.Duration(r.Seconds * float64(time.Second)))
+	}
+	p.linef("  sending takes %s with %s, %s at the rate limits", plural(r.Requests, "request"), bytesText(r.Bytes), took)
 	return p.err
+}
+
+// firstRejects shows one reject for each code, and how many more there are.
+func (p *printer) firstRejects(r *checkReport) {
+	if len(r.Rejects) == 0 {
+		return
+	}
+	for i, code := range byCount(r.Rejects) {
+		p.linef("  rejected: %s", r.FirstReject[i])
+		if more := r.Rejects[code] - 1; more > 0 {
+			p.linef("            and %s more for the same reason (%s)", plural(more, "row"), code)
+		}
+	}
+	if r.Rows.Rejected > int64(len(r.Rejects)) {
+		p.linef("  all of them: m3import preview -n 0 … > /dev/null, with the same flags and sources")
+	}
+	p.line()
 }
 
 // repeats warns of uids that stand more than once in the input.
 func (p *printer) repeats(r pipeline.Repeats) {
-	if r.Same+r.Other == 0 {
+	all := r.Same + r.Other
+	if all == 0 {
 		return
 	}
-	p.linef("  WARNING: %s would be silently ignored by the platform, as an earlier one has their uid:", plural(r.Same+r.Other, "measurement"))
-	p.linef("    %s with the same content (a true repeat, or real usage that the uid rule does not tell apart)", grouped(r.Same))
-	p.linef("    %s with other content (the uid rule is wrong: money is lost)", grouped(r.Other))
+	have := "have"
+	if all == 1 {
+		have = "has"
+	}
+	p.linef("  WARNING: %s %s the uid of an earlier one; the platform takes the first of a uid, and ignores the others without a word:",
+		plural(all, "measurement"), have)
+	if r.Other > 0 {
+		p.linef("    %s with other content: the uid rule is wrong, and money would be lost", grouped(r.Other))
+	}
+	if r.Same > 0 {
+		p.linef("    %s with the same content: a true repeat, or real usage that the uid rule does not tell apart", grouped(r.Same))
+	}
 	for _, one := range r.First {
-		kind := "other content"
+		kind := "OTHER content"
 		if one.Same {
 			kind = "same content"
 		}
-		p.linef("    measurement %s has the uid of measurement %s, %s", grouped(one.Measurement), grouped(one.Earlier), kind)
+		p.linef("    %s has the uid of %s, %s%s", placeText(one.Measurement), placeText(one.Earlier), kind, before(": ", one.UID))
 	}
-	p.linef("    see docs/uid.md\n")
+	if more := all - int64(len(r.First)); more > 0 {
+		p.linef("    … and %s more", grouped(more))
+	}
+	p.linef("    docs/uid.md helps to choose a rule\n")
+}
+
+// placeText is where a measurement stands, for people.
+func placeText(p pipeline.Place) string {
+	source := filepath.Base(p.Source)
+	if p.Source == "-" {
+		source = "standard input"
+	}
+	if p.Line == 0 {
+		return fmt.Sprintf("measurement %s of %s", grouped(p.Measurement), source)
+	}
+	return fmt.Sprintf("%s:%d", source, p.Line)
+}
+
+// before puts lead before a text that is there.
+func before(lead, text string) string {
+	if text == "" {
+		return ""
+	}
+	return lead + text
 }

@@ -90,7 +90,7 @@ func TestTwoImportsInOneCommand(t *testing.T) {
 			if code != c.code || !strings.Contains(stderr, "resuming import ") {
 				t.Errorf("exit code %d, want %d\n%s", code, c.code, stderr)
 			}
-			if n := strings.Count(stdout, "import ") - strings.Count(stdout, ", not finished"); n != c.finished {
+			if n := strings.Count("\n"+stdout, "\nimport ") - strings.Count(stdout, ", not finished"); n != c.finished {
 				t.Errorf("%d imports were finished, want %d\n%s", n, c.finished, stdout)
 			}
 			if held := p.Totals(); held.Measurements != c.held || held.Duplicates != 0 {

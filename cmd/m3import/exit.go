@@ -15,7 +15,7 @@ import (
 const (
 	exitOK        = 0   // every row is accounted for, none was rejected
 	exitUsage     = 1   // flags, mapping, input or state: see the message
-	exitRejects   = 3   // finished; some rows were rejected
+	exitRejects   = 3   // finished; some rows were rejected, or are in conflict (check)
 	exitBudget    = 4   // stopped: --max-errors
 	exitTemporary = 5   // throttled, 5xx or network: run the same command later
 	exitSums      = 6   // the counts do not sum: a fault of this program
@@ -30,7 +30,8 @@ const (
 const exitCodeHelp = `Exit codes:
   0    every row is accounted for, none was rejected
   1    flags, mapping, input or state: the message says what; run again when mended
-  3    finished; some rows were rejected (see rejects.ndjson)
+  3    finished; some rows were rejected (see rejects.ndjson); of a check also: uids
+       repeat with other content
   4    stopped: more rows were rejected than --max-errors allows
   5    temporary trouble (throttled, 5xx, network): run the same command later
   6    the counts do not sum: please report this

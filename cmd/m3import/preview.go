@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -21,15 +22,15 @@ func (a *app) previewCommand() *cobra.Command {
 		Short: "Show the first measurements as they would be sent",
 		Long: `Print the first measurements of the sources, one JSON object a line, byte for
 byte as they would be sent. Nothing is sent. Rows that would be rejected are
-told on stderr.`,
-		Example: "  m3import preview -m mapping.yaml usage.csv\n  m3import preview -m mapping.yaml -n 3 'usage/*.parquet' | jq .",
+told on stderr; with -n 0 all of them.`,
+		Example: "  m3import preview -m mapping.yaml usage.csv\n  m3import preview -m mapping.yaml -n 3 'usage/*.parquet' | jq .\n  m3import preview -m mapping.yaml -n 0 usage.csv > /dev/null    # every reject",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.preview(cmd.Context(), &f, n, args)
 		},
 	}
 	f.register(cmd.Flags())
-	cmd.Flags().IntVarP(&n, "limit", "n", 20, "how many measurements")
+	cmd.Flags().IntVarP(&n, "limit", "n", 20, "how many measurements; 0: all")
 	return cmd
 }
 
@@ -37,8 +38,11 @@ told on stderr.`,
 var errEnough = errors.New("enough")
 
 func (a *app) preview(ctx context.Context, f *inputFlags, n int, args []string) error {
-	if n < 1 {
-		return coded(exitUsage, fmt.Errorf("--limit %d: at least 1", n), "")
+	if n < 0 {
+		return coded(exitUsage, fmt.Errorf("--limit %d: at least 1, or 0 for all", n), "")
+	}
+	if n == 0 {
+		n = math.MaxInt
 	}
 	paths, err := f.sources(args)
 	if err != nil {

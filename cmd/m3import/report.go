@@ -136,12 +136,15 @@ func (r *report) print(w io.Writer) error {
 
 	p.linef("  rows read     %12s", grouped(r.Rows.Read))
 	p.linef("  accepted      %12s   %s", grouped(r.Rows.Accepted), plural(r.Rows.Measurements, "measurement"))
-	p.linef("  rejected      %12s   %s", grouped(r.Rows.Rejected), r.RejectsFile)
+	p.linef("  rejected      %12s%s", grouped(r.Rows.Rejected), before("   ", r.RejectsFile))
 	p.linef("  filtered out  %12s", grouped(r.Rows.Filtered))
 	p.line()
 	p.sources(r.Sources, r.Skipped)
 	p.rejects(r.Rejects)
 	p.totals(r.Totals)
+	if len(r.Totals) > 0 {
+		p.linef("  note: totals are of what was sent; the platform keeps the first measurement of a uid only (m3import check finds uids that repeat)")
+	}
 	p.remarks(r.Rows)
 	if r.Pacing != "" {
 		p.linef("  note: %s", r.Pacing)
@@ -217,14 +220,19 @@ func (p *printer) more(n int, noun string) {
 	p.line()
 }
 
+// byCount are the codes, the most frequent one first.
+func byCount(codes map[string]int64) []string {
+	return slices.SortedFunc(maps.Keys(codes), func(a, b string) int {
+		return cmp.Or(cmp.Compare(codes[b], codes[a]), cmp.Compare(a, b))
+	})
+}
+
 func (p *printer) rejects(codes map[string]int64) {
 	if len(codes) == 0 {
 		return
 	}
 	var rows [][]string
-	for _, code := range slices.SortedFunc(maps.Keys(codes), func(a, b string) int {
-		return cmp.Or(cmp.Compare(codes[b], codes[a]), cmp.Compare(a, b))
-	}) {
+	for _, code := range byCount(codes) {
 		rows = append(rows, []string{code, grouped(codes[code])})
 	}
 	table(p.w, "  ", []column{{"rejected for", false}, {"rows", true}}, rows)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -234,7 +235,11 @@ func (r *runner) showReject(rej pipeline.Reject) {
 
 // rejectText is a reject in one line.
 func rejectText(rej pipeline.Reject) string {
-	text := fmt.Sprintf("%s:%d (row %d)", filepath.Base(rej.Source), rej.Line, rej.Record)
+	source := filepath.Base(cmp.Or(rej.Path, rej.Source)) // with the suffix of a compression, as people see the file
+	if source == "-" {
+		source = "standard input"
+	}
+	text := fmt.Sprintf("%s:%d (row %d)", source, rej.Line, rej.Record)
 	if rej.Field != "" {
 		text += " " + rej.Field
 	}
