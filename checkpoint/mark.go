@@ -29,6 +29,9 @@ type Plan struct {
 	MappingHash string   `json:"mapping_hash"`
 	UIDVersion  int      `json:"uid_version"`
 	Sources     []Source `json:"sources"`
+	// Selection says which part of the sources' rows the import takes, in the
+	// caller's words. Default: "", all of them.
+	Selection string `json:"selection,omitempty"`
 	// Skipped counts the sources of the input that an earlier import of this
 	// state directory had finished, and that are therefore not part of this one.
 	Skipped int `json:"skipped,omitempty"`

@@ -72,7 +72,7 @@ func (im *Import) encode(p piece) *encoded {
 			e.err = err
 			break
 		}
-		if im.selector != nil {
+		if im.selector.onlyPicked() {
 			e.add(bad.Pos, bad.End, filtered, -1)
 			continue
 		}
@@ -91,7 +91,7 @@ func (e *encoded) mapRecord(im *Import, rec *reader.Record) {
 		}
 	}
 	switch {
-	case err != nil && im.selector == nil:
+	case err != nil && !im.selector.onlyPicked():
 		e.rejects = append(e.rejects, draftFromMap(im.Sources[e.source].Path, e.mapper, rec, err))
 		e.add(rec.Pos, rec.End, rejected, int32(len(e.rejects)-1))
 	case err != nil, skip:

@@ -47,8 +47,8 @@ type Import struct {
 	// Reader overrides what the mapping says about reading, field by field
 	// where it is not zero. Default: what the mapping says.
 	Reader reader.Options
-	// Select takes a part of the rows; the others count as filtered, also those
-	// that cannot be mapped. Default: all rows.
+	// Select takes a part of the rows; the others count as filtered. When it
+	// picks rows, so do those that cannot be mapped. Default: all rows.
 	Select *Selection
 	// Stdin is what the source "-" reads.
 	Stdin io.Reader

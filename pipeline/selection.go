@@ -23,33 +23,62 @@ type Selection struct {
 	// lines as messages give them, rows for Parquet.
 	FirstLine int64 `json:"first_line,omitempty"`
 	LastLine  int64 `json:"last_line,omitempty"`
+	// Without are uids, as a reject gives them: a row that makes a measurement
+	// with one of them is out, whatever else fits.
+	Without []string `json:"without,omitempty"`
+}
+
+// IsZero reports whether nothing is set, and all rows are in.
+func (s *Selection) IsZero() bool { return !s.picks() && len(s.Without) == 0 }
+
+// picks reports whether rows have to fit something, and not only to keep clear
+// of Without. Then a row that cannot be mapped is none that was picked.
+func (s *Selection) picks() bool {
+	return !s.From.IsZero() || !s.To.IsZero() || len(s.Accounts)+len(s.Meters)+len(s.UIDs) > 0 || s.FirstLine > 0 || s.LastLine > 0
 }
 
 // selector is a Selection, ready to use by many goroutines.
 type selector struct {
 	Selection
-	uids map[string]bool
+	uids    map[string]bool
+	without map[string]bool
 }
 
 func newSelector(s *Selection) *selector {
 	if s == nil {
 		return nil
 	}
-	sel := &selector{Selection: *s}
-	if len(s.UIDs) > 0 {
-		sel.uids = make(map[string]bool, len(s.UIDs))
-		for _, uid := range s.UIDs {
-			sel.uids[uid] = true
-		}
-	}
-	return sel
+	return &selector{Selection: *s, uids: setOf(s.UIDs), without: setOf(s.Without)}
 }
+
+// setOf is nil for an empty list.
+func setOf(list []string) map[string]bool {
+	if len(list) == 0 {
+		return nil
+	}
+	set := make(map[string]bool, len(list))
+	for _, one := range list {
+		set[one] = true
+	}
+	return set
+}
+
+// onlyPicked reports whether rows that cannot be mapped are none to reject.
+func (s *selector) onlyPicked() bool { return s != nil && s.picks() }
 
 // row reports whether a row is in: line is where it starts, its measurements
 // are those in out from first on.
 func (s *selector) row(line int64, out *mapper.Output, first int) (bool, error) {
 	if s.FirstLine > 0 && line < s.FirstLine || s.LastLine > 0 && line > s.LastLine {
 		return false, nil
+	}
+	for i := first; i < len(out.Items) && s.without != nil; i++ {
+		if uid, _ := splitUID(out.Measurement(i)); s.without[string(uid)] {
+			return false, nil
+		}
+	}
+	if !s.picks() {
+		return true, nil
 	}
 	for i := first; i < len(out.Items); i++ {
 		if ok, err := s.measurement(out.Measurement(i)); ok || err != nil {

@@ -24,6 +24,7 @@ type job struct {
 	mappingFile string
 	mapping     *mapper.Mapping
 	mappingHash string
+	selection   string // Plan.Selection
 	verifyFull  bool
 	force       bool // send sources that were imported before, too
 	same        bool // a source that looks like one imported before is it
@@ -107,7 +108,7 @@ func (j *job) newPlan(a *app, journal *checkpoint.Journal) (checkpoint.Plan, err
 	plan := checkpoint.Plan{
 		Version: checkpoint.Version, Kind: j.kind, Started: now, Command: a.command,
 		OrgID: j.orgID, Endpoint: j.endpoint,
-		MappingFile: j.mappingFile, MappingHash: j.mappingHash, UIDVersion: mapper.UIDVersion,
+		MappingFile: j.mappingFile, MappingHash: j.mappingHash, UIDVersion: mapper.UIDVersion, Selection: j.selection,
 	}
 	for _, path := range j.paths {
 		src, err := j.fingerprint(path)
@@ -229,8 +230,12 @@ func continues(was, now checkpoint.Source) bool {
 
 // like checks that the sources and the mapping are those of an earlier import.
 func (j *job) like(plan checkpoint.Plan) error {
-	if plan.MappingHash != j.mappingHash {
-		return fmt.Errorf("import %s was made with another mapping (%s)", plan.ID, orNone(plan.MappingFile))
+	if plan.UIDVersion != mapper.UIDVersion {
+		return fmt.Errorf("import %s made its uids by version %d of the rules, and this program knows version %d", plan.ID, plan.UIDVersion, mapper.UIDVersion)
+	}
+	if was, is := withoutRows(plan.MappingHash), withoutRows(j.mappingHash); was != is {
+		return fmt.Errorf("the mapping, or how the sources are read, is not what it was in import %s (then %s %s, now %s %s)", plan.ID,
+			orNone(plan.MappingFile), shortHash(was), orNone(j.mappingFile), shortHash(is))
 	}
 	for _, src := range plan.Sources {
 		now, err := j.fingerprintLike(src)
@@ -249,6 +254,12 @@ func (j *job) fingerprintLike(src checkpoint.Source) (checkpoint.Source, error) 
 	full := *j
 	full.verifyFull = j.verifyFull || src.Full != ""
 	return full.fingerprint(src.Path)
+}
+
+// shortSum tells texts apart.
+func shortSum(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:8])
 }
 
 // shortHash is a mapping hash as people compare it, with what follows it.

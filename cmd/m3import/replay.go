@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -197,6 +196,9 @@ func parseLines(text string) (first, last int64, ok bool) {
 	return int64(from), int64(to), errA == nil && errB == nil && from >= 1 && from <= to
 }
 
+// sliceKind begins the Plan.Kind of a slice; what it takes follows.
+const sliceKind = "replay slice "
+
 func (a *app) replaySliceCommand() *cobra.Command {
 	var f runFlags
 	var s sliceFlags
@@ -228,7 +230,7 @@ the slice, and rows that cannot be mapped, count as filtered out.
 			if err := a.setCommand(cmd, args); err != nil {
 				return err
 			}
-			return a.importAs(cmd.Context(), &f, args, "replay slice "+string(text))
+			return a.importAs(cmd.Context(), &f, args, sliceKind+string(text))
 		},
 	}
 	f.register(cmd.Flags())
@@ -244,9 +246,10 @@ func (a *app) replayRunCommand() *cobra.Command {
 		Use:   "run IMPORT --org ORGANIZATION",
 		Short: "Send what an import delivered to another organization, or again",
 		Long: `Send what an import delivered once more, to another organization: for a migration,
-or a new environment. The sources and the mapping must be what they were. The
-same organization is refused, unless --same-organization says that it is meant.
-IMPORT is an id that m3import history shows.
+or a new environment. The sources and the mapping must be what they were, and what
+the import left out, as a slice does, or the platform refused, is left out again.
+It must be finished. The same organization is refused, unless --same-organization
+says that it is meant. IMPORT is an id that m3import history shows.
 
 ` + replayHelp,
 		Example: "  m3import history\n  m3import replay run 20260131T020000Z-4f2a1c --org 5a4db0c5-0000-4000-8000-000000000002 --dry-run",
@@ -262,53 +265,4 @@ IMPORT is an id that m3import history shows.
 	cmd.Flags().StringVar(&org, "org", "", "the `organization` to send to: its id, or a Console URL that holds it")
 	cmd.Flags().BoolVar(&same, "same-organization", false, "send to the organization that has the rows already")
 	return cmd
-}
-
-func (a *app) replayRun(ctx context.Context, f *runFlags, id, org string, same bool) error {
-	im, err := a.findImport(f.state, id)
-	if err != nil {
-		return err
-	}
-	if org == "" && !same {
-		return coded(exitUsage, errors.New("no organization to send to"), "--org says which; --same-organization sends to the one that has the rows already, where they are ignored and counted against your allowance")
-	}
-	if org == "" {
-		org = im.Plan.OrgID
-	}
-	if strings.Contains(org, im.Plan.OrgID) && !same {
-		return coded(exitUsage, fmt.Errorf("organization %s has the rows of import %s already", im.Plan.OrgID, id), "if that is meant, add --same-organization")
-	}
-	if f.mapping == "" {
-		f.mapping = im.Plan.MappingFile
-	}
-	f.org, f.state = org, "" // a state directory of its own
-	f.original = &im
-	var paths []string
-	for _, s := range im.Plan.Sources {
-		if s.Path == "-" {
-			return coded(exitUsage, fmt.Errorf("import %s read standard input, which cannot be read again", id), "")
-		}
-		paths = append(paths, s.Path)
-	}
-	return a.importAs(ctx, f, paths, "replay run "+id+" to "+filepath.Base(org))
-}
-
-// findImport looks for an import by its id.
-func (a *app) findImport(named, id string) (checkpoint.Import, error) {
-	dirs, err := a.stateDirs(named)
-	if err != nil {
-		return checkpoint.Import{}, err
-	}
-	for _, dir := range dirs {
-		imports, err := checkpoint.Imports(dir)
-		for _, im := range imports {
-			if im.Plan.ID == id {
-				return im, nil
-			}
-		}
-		if err != nil {
-			a.log.Warn("state directory not read", "state", dir, "error", err)
-		}
-	}
-	return checkpoint.Import{}, coded(exitUsage, fmt.Errorf("no import %s is known", id), "m3import history lists them")
 }

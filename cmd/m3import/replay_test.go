@@ -1,6 +1,14 @@
 package main
 
-import "testing"
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/m3import/m3import/sandbox"
+)
 
 func TestParseLines(t *testing.T) {
 	for _, c := range []struct {
@@ -15,5 +23,169 @@ func TestParseLines(t *testing.T) {
 		if first, last, ok := parseLines(c.text); ok != c.ok || ok && (first != c.first || last != c.last) {
 			t.Errorf("%q: %d to %d, %t, want %d to %d, %t", c.text, first, last, ok, c.first, c.last, c.ok)
 		}
+	}
+}
+
+const otherOrg = "5a4db0c5-0000-4000-8000-000000000002"
+
+// migration is a person with an organization and a new one, which is elsewhere.
+type migration struct {
+	*session
+	t    *testing.T
+	dir  string
+	next *session // the same person, with the credentials of the new organization
+}
+
+// newMigration has a mapping m.yaml, and a file a.csv of n rows the last of
+// which is bad.
+func newMigration(t *testing.T, n int) *migration {
+	t.Helper()
+	m := &migration{t: t, dir: t.TempDir(), session: newSession(t, newPlatform(t, sandbox.Config{})),
+		next: newSession(t, newPlatform(t, sandbox.Config{OrgID: otherOrg}))}
+	m.next.env["XDG_STATE_HOME"] = m.env["XDG_STATE_HOME"]
+	writeFiles(t, m.dir, map[string]string{"m.yaml": guardMapping, "a.csv": endRows("acme", n, true)})
+	return m
+}
+
+func (m *migration) path(name string) string { return filepath.Join(m.dir, name) }
+
+// does runs a command that must end with the code.
+func (m *migration) does(code int, args ...string) (stdout string) {
+	m.t.Helper()
+	got, stdout, stderr := m.run(args...)
+	if got != code {
+		m.t.Fatalf("%v: exit code %d, want %d\n%s%s", args, got, code, stdout, stderr)
+	}
+	return stdout
+}
+
+// last is the import of the kind that began last.
+func (m *migration) last(kind string) (last pastImport) {
+	m.t.Helper()
+	dec := json.NewDecoder(strings.NewReader(m.does(exitOK, "history", "--json")))
+	for dec.More() {
+		var one pastImport
+		if err := dec.Decode(&one); err != nil {
+			m.t.Fatal(err)
+		}
+		if strings.HasPrefix(one.Kind, kind) && !one.Started.Before(last.Started) {
+			last = one
+		}
+	}
+	if last.Import == "" {
+		m.t.Fatalf("no import of the kind %q is known", kind)
+	}
+	return last
+}
+
+// moves replays the last import of a kind to the new organization, which must
+// then hold so many measurements.
+func (m *migration) moves(kind string, code int, held int64, flags ...string) {
+	m.t.Helper()
+	args := append([]string{"replay", "run", m.last(kind).Import, "--org", otherOrg}, flags...)
+	got, stdout, stderr := m.next.run(args...)
+	if got != code {
+		m.t.Fatalf("%v: exit code %d, want %d\n%s%s", args, got, code, stdout, stderr)
+	}
+	if n := m.next.p.Totals().Measurements; n != held {
+		m.t.Fatalf("%v: the new organization holds %d measurements, want %d", args, n, held)
+	}
+}
+
+// What an import delivered is what its replay sends: of a slice the slice, and
+// so on from replay to replay.
+func TestReplayRunOfASlice(t *testing.T) {
+	m := newMigration(t, 9)
+	m.does(exitRejects, "run", "-m", m.path("m.yaml"), m.path("a.csv"))
+	m.does(exitOK, "replay", "slice", "-m", m.path("m.yaml"), m.path("a.csv"), "--lines", "2-3")
+	m.moves("replay slice", exitOK, 2)
+	again := m.last("replay run")
+	if code, _, stderr := m.next.run("replay", "run", again.Import, "--same-organization"); code != exitOK {
+		t.Fatalf("a replay of the replay: exit code %d\n%s", code, stderr)
+	}
+	if held := m.next.p.Totals(); held.Measurements != 2 || held.Duplicates != 2 {
+		t.Errorf("after a replay of the replay %d measurements are held, and %d came twice, want 2 and 2", held.Measurements, held.Duplicates)
+	}
+	m.moves("run", exitRejects, 8)
+}
+
+// A part of a source is not all of it: to have sent the one is not to have
+// sent the other, in one state directory either.
+func TestSliceIsNotTheWhole(t *testing.T) {
+	m := newMigration(t, 9)
+	state := m.path("st")
+	m.does(exitOK, "replay", "slice", "-m", m.path("m.yaml"), m.path("a.csv"), "--lines", "2-3", "--state", state)
+	m.does(exitOK, "replay", "slice", "-m", m.path("m.yaml"), m.path("a.csv"), "--lines", "3-5", "--state", state)
+	m.does(exitRejects, "run", "-m", m.path("m.yaml"), m.path("a.csv"), "--state", state)
+	if held := m.p.Totals(); held.Measurements != 8 || held.Duplicates != 5 {
+		t.Errorf("%d measurements are held, and %d came twice, want 8 and 5", held.Measurements, held.Duplicates)
+	}
+}
+
+// A replay of rejects, too, is an import that can be replayed, and one that was
+// read in a way that was said on the command line.
+func TestReplayRunOfRejects(t *testing.T) {
+	m := newMigration(t, 9)
+	m.does(exitRejects, "run", "-m", m.path("m.yaml"), m.path("a.csv"), "--format", "csv", "--max-record-bytes", "5000")
+	run := m.last("run")
+	mend(t, run.Rejects)
+	m.does(exitOK, "replay", "rejects", run.State)
+	m.moves("replay rejects", exitOK, 1)
+	m.moves("run", exitRejects, 9)
+	code, _, stderr := m.next.run("replay", "run", run.Import, "--org", otherOrg, "--max-record-bytes", "6000")
+	if code != exitUsage || !strings.Contains(stderr, "how the sources are read, is not what it was") {
+		t.Errorf("read in another way: exit code %d\n%s", code, stderr)
+	}
+}
+
+func mend(t *testing.T, rejects string) {
+	t.Helper()
+	text, err := os.ReadFile(rejects)
+	if err == nil {
+		err = os.WriteFile(rejects, []byte(strings.ReplaceAll(string(text), `"n":"n/a"`, `"n":"1"`)), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Rows that the platform refused were not delivered; when it is not known which
+// those were, nothing is sent.
+func TestReplayRunLeavesRefusedRowsOut(t *testing.T) {
+	m := newMigration(t, 9)
+	if err := m.p.AddFaults(sandbox.Fault{On: []string{"SubmitMeasurements"}, When: sandbox.When{Match: &sandbox.Match{Text: "acme-3"}}, Status: 400, Message: "no such thing"}); err != nil {
+		t.Fatal(err)
+	}
+	uidOfRow := strings.Replace(guardMapping, "uid: {key: [id]}", "uid: {column: id}", 1)
+	writeFiles(t, m.dir, map[string]string{"m.yaml": uidOfRow})
+	m.does(exitRejects, "run", "-m", m.path("m.yaml"), m.path("a.csv"))
+	run := m.last("run")
+	if run.Rows.Rejected != 2 || run.Rows.Accepted != 7 {
+		t.Fatalf("rows %+v, want one refused and one that cannot be mapped", run.Rows)
+	}
+	m.moves("run", exitRejects, 7) // what could not be mapped cannot be mapped now
+
+	rejects, err := os.ReadFile(run.Rejects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := rejects[strings.Index(string(rejects), "\n")+1:]
+	if err := os.WriteFile(run.Rejects, cut, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := m.next.run("replay", "run", run.Import, "--org", otherOrg)
+	if code != exitUsage || !strings.Contains(stderr, "the platform refused 1, and "+run.Rejects+" names 0 of them") {
+		t.Errorf("with rejects that are gone: exit code %d\n%s", code, stderr)
+	}
+}
+
+// What an unfinished import delivers is not known yet.
+func TestReplayRunOfAnUnfinishedImport(t *testing.T) {
+	m := newMigration(t, 9)
+	m.does(exitBudget, "run", "-m", m.path("m.yaml"), m.path("a.csv"), "--max-errors", "0")
+	id := m.last("run").Import
+	code, _, stderr := m.next.run("replay", "run", id, "--org", otherOrg)
+	if code != exitUsage || !strings.Contains(stderr, "is not finished, so what it delivers is not known") || !strings.Contains(stderr, "first  m3import run ") {
+		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }

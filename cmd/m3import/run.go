@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -290,11 +291,16 @@ func (a *app) prepare(f *runFlags, args []string, kind string) (*job, *uploader.
 			return nil, nil, err
 		}
 	}
-	// What the command line says about reading decides what the rows are, too.
-	for _, o := range []struct{ flag, value string }{{"format", f.format}, {"compression", f.compression}, {"max-record-bytes", fmt.Sprint(f.maxRecord)}} {
-		if o.value != "" && o.value != "0" {
-			j.mappingHash += fmt.Sprintf(", --%s %s", o.flag, o.value)
+	j.mappingHash = appendReading(j.mappingHash, &f.inputFlags)
+	if f.selection != nil {
+		text, err := json.Marshal(f.selection)
+		if err != nil {
+			return nil, nil, err
 		}
+		// A part of the rows is other rows than all of them: who has imported
+		// the one has not imported the other.
+		j.selection = string(text)
+		j.mappingHash += rowsMark + shortSum(j.selection)
 	}
 	if f.original != nil {
 		if err := j.like(f.original.Plan); err != nil {
