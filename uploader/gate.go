@@ -18,6 +18,11 @@ type gate struct {
 	// epoch counts the closings. Workers that were under way together get
 	// their 429s together; only the first is news, and lengthens the wait.
 	epoch int
+	// crowd is how many more were refused together with the first refusal of
+	// the last closing: the gate is not open before as many pass together, or
+	// all who wait would meet the same limit once more. A probe that is refused
+	// shows that it was no crowd that was refused.
+	crowd int
 
 	passing bool          // a request has passed since the first of the last refusals
 	refused instant       // not passing: when that was
@@ -33,7 +38,8 @@ const (
 	trying
 )
 
-// fullRoom is the number of requests at once at which trying ends.
+// fullRoom is the number of requests at once at which trying ends, unless more
+// were refused at once.
 const fullRoom = 4
 
 const (
@@ -95,7 +101,7 @@ func (g *gate) passed(now instant, epoch int, answered bool) bool {
 		return first
 	}
 	g.passes = 0
-	if g.room *= 2; g.room > fullRoom {
+	if g.room *= 2; g.room > max(fullRoom, g.crowd) {
 		g.state = open
 		g.total += now.sub(g.since)
 	}
@@ -118,10 +124,13 @@ func (g *gate) refuse(now instant, epoch int, after time.Duration) (news, first 
 			g.refused, g.passing = now, false
 		}
 		g.epoch++
+		g.crowd = 0
 		g.state, g.until = closed, now
 		if after <= 0 {
 			g.until = max(now, left.add(spacing(now.sub(g.refused))))
 		}
+	} else if g.state == closed {
+		g.crowd = min(g.crowd+1, maxInFlight)
 	}
 	if g.state == closed && after > 0 {
 		g.until = max(g.until, now.add(backoff(0, min(after, longestShut))))

@@ -98,6 +98,9 @@ func (p *pacer) lowered() string {
 			continue
 		}
 		found := v.ledger.known(v.Per)
+		if found == nil {
+			continue
+		}
 		if n := found.budget(now, v.requests); n < v.requests {
 			text += fmt.Sprintf(", %s instead of %s", Window{n, v.Per}, Window{v.requests, v.Per})
 		}

@@ -131,6 +131,7 @@ func (g *gate) code(c *codec) {
 	number(c, &g.tried)
 	number(c, &g.passes)
 	number(c, &g.epoch)
+	number(c, &g.crowd)
 	c.flag(&g.passing)
 	number(c, &g.refused)
 	number(c, &g.since)
@@ -169,6 +170,7 @@ func (f *finding) code(c *codec) {
 	number(c, &f.first)
 	number(c, &f.fewest)
 	number(c, &f.refusals)
+	number(c, &f.reached)
 }
 
 // The sound methods tell whether what was read can be: a head whose checksum is
@@ -188,7 +190,7 @@ func (b *book) sound() bool {
 }
 
 func (g *gate) sound(last instant) bool {
-	return g.state <= trying && between(0, g.room, 2*fullRoom) && between(0, g.tries, maxInFlight) && between(0, g.passes, fullRoom) &&
+	return g.state <= trying && between(0, g.room, 2*maxInFlight) && between(0, g.crowd, maxInFlight) && between(0, g.tries, maxInFlight) && between(0, g.passes, 2*maxInFlight) &&
 		between(0, g.until, last.add(2*longestShut)) && between(0, g.tried, last) && between(0, g.refused, last) &&
 		between(0, g.since, last) && g.total >= 0
 }

@@ -30,6 +30,8 @@ type finding struct {
 	// the first refusal, and at the fewest, of which 0 clears the window.
 	first, fewest int
 	refusals      int
+
+	reached int // the most that the window held since the limit was set
 }
 
 const (
@@ -38,6 +40,9 @@ const (
 	longestPause  = time.Hour
 	// believedAfter is how many refusals in a stretch convince.
 	believedAfter = 4
+	// staleAfter is when time alone proves enough: whoever took a part of the
+	// limit yesterday may be gone.
+	staleAfter = 6 * time.Hour
 )
 
 // finding of the window. When there are too many, the oldest makes room.
@@ -56,14 +61,14 @@ func (l *ledger) finding(per time.Duration) *finding {
 	return oldest
 }
 
-// known is what was found about the window, the zero finding when nothing was.
-func (l *ledger) known(per time.Duration) finding {
-	for _, f := range l.findings {
-		if f.per == per {
+// known is what was found about the window, nil when nothing was.
+func (l *ledger) known(per time.Duration) *finding {
+	for i := range l.findings {
+		if f := &l.findings[i]; f.per == per && f.limit > 0 {
 			return f
 		}
 	}
-	return finding{}
+	return nil
 }
 
 // budget is how many requests the window may hold now, at most told.
@@ -72,11 +77,15 @@ func (f *finding) budget(now instant, told int) int {
 		return told
 	}
 	b, step, pause := f.limit, max(1, told/100), max(f.pause, shortestPause)
-	for t := f.since.add(pause); t <= now && b < told; t = t.add(pause) {
+	most := told
+	if now.sub(f.since) < staleAfter {
+		most = min(told, f.limit+2*max(0, f.reached-f.limit)+step)
+	}
+	for t := f.since.add(pause); t <= now && b < most; t = t.add(pause) {
 		b += step
 		step *= 2
 	}
-	return min(b, told)
+	return min(b, most)
 }
 
 // refused is a refusal that is not about the same moment as an earlier one,
@@ -134,7 +143,7 @@ func (f *finding) believe(now instant, limit, told int) {
 	} else {
 		f.pause = max(shortestPause, f.per)
 	}
-	f.limit, f.since, f.before = max(1, limit), now, limit
+	f.limit, f.since, f.before, f.reached = max(1, limit), now, limit, 0
 }
 
 func abs(n int) int { return max(n, -n) }

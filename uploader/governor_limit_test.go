@@ -21,14 +21,12 @@ var lowerLimits = [][]Window{
 func (tr trial) checkLower(t *testing.T) {
 	out := tr.run(t)
 	t.Logf("%.4f of the best, %d refused, per process %v", tr.share(out), out.refused, out.done)
-	// Where 128 workers meet two limits that are both a fifth, finding them
-	// takes the place of a few more.
-	percent, share := 1, 0.9
+	share := 0.9
 	if tr.real[0].Requests == 1000 {
-		percent, share = 2, 0.8
+		share = 0.85 // two limits to find, both a fifth
 	}
-	if out.refused*100 >= percent*tr.requests {
-		t.Errorf("%d of %d refused, want less than %d %%", out.refused, tr.requests, percent)
+	if out.refused*100 >= tr.requests {
+		t.Errorf("%d of %d refused, want less than 1 %%", out.refused, tr.requests)
 	}
 	if tr.share(out) < share {
 		t.Errorf("%.4f of the best, want %.2f", tr.share(out), share)
@@ -63,6 +61,35 @@ func TestPacingNoteTellsOfALowerLimit(t *testing.T) {
 			t.Errorf("a day later: %q", note)
 		}
 	})
+}
+
+// A window that is never full does not show that it may hold more: what was
+// found about it is not exceeded by more than one step, however long that is
+// ago, until that is a matter of yesterday.
+func TestFindingIsExceededOnlyWhenItIsUsed(t *testing.T) {
+	f := finding{per: time.Second}
+	start := instant(time.Hour)
+	f.believe(start, 10, 50)
+	for _, c := range []struct {
+		after   time.Duration
+		reached int
+		want    int
+	}{
+		{0, 10, 10},
+		{shortestPause, 10, 11},
+		{time.Hour, 10, 11},
+		{time.Hour, 3, 11},
+		{time.Hour, 11, 13},
+		{shortestPause, 11, 11},
+		{time.Hour, 13, 17},
+		{time.Hour, 40, 50},
+		{staleAfter, 3, 50},
+	} {
+		f.reached = c.reached
+		if got := f.budget(start.add(c.after), 50); got != c.want {
+			t.Errorf("%s later, having reached %d: %d, want %d", c.after, c.reached, got, c.want)
+		}
+	}
 }
 
 // For half a minute everything is refused, without a word of how long: from

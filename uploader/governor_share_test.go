@@ -244,7 +244,7 @@ func TestGovernorDamagedFile(t *testing.T) {
 // Any content of the files is good for a pacer that works.
 func FuzzSheet(f *testing.F) {
 	f.Add([]byte{}, 0, uint64(1))
-	f.Add([]byte("m3i-gov1"), 8, uint64(7))
+	f.Add([]byte("m3i-gov2"), 8, uint64(7))
 	f.Fuzz(func(t *testing.T, junk []byte, at int, seed uint64) {
 		synctest.Test(t, func(t *testing.T) {
 			windows := []Window{{20, time.Minute}, {5, time.Second}}

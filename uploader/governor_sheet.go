@@ -13,7 +13,7 @@ import (
 // A sheet is a file with a ledger in it, and in the first one of an endpoint
 // the book, too. Little-endian, numbers of 8 bytes:
 //
-//	   0  two heads of 4096 bytes each: "m3i-gov1", a sequence number,
+//	   0  two heads of 4096 bytes each: "m3i-gov2", a sequence number,
 //	      the CRC-32C of what follows up to the head's end (in 8 bytes),
 //	      then the book's and the ledger's numbers in the order of their
 //	      code methods, then zeros
@@ -37,7 +37,7 @@ type sheet struct {
 }
 
 const (
-	magic     = "m3i-gov1"
+	magic     = "m3i-gov2"
 	headSize  = 4096
 	prefix    = len(magic) + 8 + 8
 	entrySize = 16

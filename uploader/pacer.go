@@ -367,6 +367,11 @@ func (p *pacer) end(now instant, t permit, answered, accepted bool) {
 		p.share.address.push(now, accepted)
 		p.share.org.push(now, accepted)
 	}
+	for v := range p.views() {
+		if f := v.ledger.known(v.Per); v.learns && f != nil {
+			f.reached = max(f.reached, v.ledger.within(now, v.Per))
+		}
+	}
 	if answered {
 		left := time.Now()
 		p.trips.add(left, left.Sub(t.left))

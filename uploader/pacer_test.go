@@ -280,42 +280,56 @@ func TestGatePatience(t *testing.T) {
 
 // Fifty workers that were under way get their 429s together: that is one
 // throttling, and the next wait is that of the first. Then one request tries,
-// then two, then four, then all.
+// then two, then four, and so on up to as many as were refused together. When
+// the first try is refused, too, it was not their number: four are enough.
 func TestGateOpensStepByStep(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPacer(nil)
-		let := make(chan permit, 50)
-		for range 50 {
-			permit, _ := p.acquire(t.Context(), time.Hour)
-			let <- permit
-		}
-		for range 50 {
-			p.throttled(<-let, 0)
-		}
-		if wait := time.Until(p.shutUntil()); wait < gateFloor || wait > gateFloor+firstBackoff {
-			t.Errorf("shut for %s after one round of 429s, want %s and at most %s", wait, gateFloor, firstBackoff)
-		}
-		for range 50 {
-			go func() {
-				if permit, err := p.acquire(t.Context(), time.Hour); err == nil {
+	for _, c := range []struct {
+		name  string
+		probe bool // the first try is refused
+		steps []int
+	}{{"a crowd", false, []int{1, 2, 4, 8, 16, 50 - 31}}, {"a storm", true, []int{1, 2, 4, 50 - 7}}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPacer(nil)
+				let := make(chan permit, 50)
+				for range 50 {
+					permit, _ := p.acquire(t.Context(), time.Hour)
 					let <- permit
 				}
-			}()
-		}
-		synctest.Wait()
-		for _, want := range []int{0, 1, 2, 4, 50 - 1 - 2 - 4} {
-			synctest.Wait()
-			if len(let) != want {
-				t.Fatalf("%d let through, want %d", len(let), want)
-			}
-			if want == 0 {
+				for range 50 {
+					p.throttled(<-let, 0)
+				}
+				if wait := time.Until(p.shutUntil()); wait < gateFloor || wait > gateFloor+firstBackoff {
+					t.Errorf("shut for %s after one round of 429s, want %s and at most %s", wait, gateFloor, firstBackoff)
+				}
+				if c.probe {
+					probe, _ := p.acquire(t.Context(), time.Hour)
+					p.throttled(probe, 0)
+				}
+				for range 50 {
+					go func() {
+						if permit, err := p.acquire(t.Context(), time.Hour); err == nil {
+							let <- permit
+						}
+					}()
+				}
+				synctest.Wait()
+				if len(let) != 0 {
+					t.Fatalf("%d let through while it is shut", len(let))
+				}
 				time.Sleep(gateFloor + firstBackoff)
-			}
-			for range want {
-				p.over(<-let, true)
-			}
-		}
-	})
+				for _, want := range c.steps {
+					synctest.Wait()
+					if len(let) != want {
+						t.Fatalf("%d let through, want %d", len(let), want)
+					}
+					for range want {
+						p.over(<-let, true)
+					}
+				}
+			})
+		})
+	}
 }
 
 // A probe without an answer says nothing: the next one tries.
