@@ -70,6 +70,11 @@ func newCSV(source string, d dialect, names []string, opt Options) (*csvFormat, 
 // cut implements textFormat.
 func (c *csvFormat) cut(buf []byte, final bool) int { return c.dialect.cut(buf, final) }
 
+// far and first implement farSighted.
+func (c *csvFormat) far() int { return c.dialect.far() }
+
+func (c *csvFormat) first(buf []byte, final bool) int { return c.dialect.first(buf, final) }
+
 // header reads what stands before the first record: skipped lines, blank
 // lines and comments, and the header itself unless names are given. n is the
 // length of it all, lines the number of lines in it; n is -1 when more text is

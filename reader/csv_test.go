@@ -140,9 +140,9 @@ func TestCSVOptions(t *testing.T) {
 		{"trim", "a,b\n 1\t,\" 2 \"\n", Options{Trim: true}, "1|2"},
 		{"trim, then null", "a,b\n NULL ,2\n", Options{Trim: true, Null: []string{"NULL"}}, "<null>|2"},
 		{"too large", "a,b\n1,23456789012345678\n3,4\n", Options{MaxRecordBytes: 16}, "1,23456789012345678!record-too-large/3|4"},
-		{"quoted and too large", "a,b\n1,\"2\n34567890\n1234567\"\n5,6\n", Options{MaxRecordBytes: 16}, "1,\"2!quote/34567890!field-count/1234567\"!quote/5|6"},
+		{"quoted and too large", "a,b\n1,\"2\n34567890\n1234567\"\n5,6\n", Options{MaxRecordBytes: 16}, "1,\"2\n34567890\n1234567\"!record-too-large/5|6"},
 		{"as large as can be", "a,b\n1,\"3456\n789012\"\n", Options{MaxRecordBytes: 16}, "1|3456\n789012"},
-		{"one more", "a,b\n1,\"3456\n7890123\"\n", Options{MaxRecordBytes: 16}, "1,\"3456!quote/7890123\"!quote"},
+		{"one more", "a,b\n1,\"3456\n7890123\"\n", Options{MaxRecordBytes: 16}, "1,\"3456\n7890123\"!record-too-large"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.opt.Columns = []Column{{Name: "a", Optional: true}, {Name: "b", Optional: true}}
@@ -196,13 +196,67 @@ func TestStrayQuoteCostsOneRow(t *testing.T) {
 	}
 }
 
+// The lines of a quoted text that is longer than a record may be are not taken
+// for records: they are one reject with what they are part of. Only where no
+// quote closes within the look ahead is the line taken for one with a stray
+// quote. No chunk is much larger than usual for it.
+func TestLongQuotedTextIsOneReject(t *testing.T) {
+	const max = 1000
+	inside := strings.Repeat("x", max/2) + "\nINJ,victim\n"
+	for _, c := range []struct {
+		text    string // of the second row
+		bad     int
+		reason  string
+		skipped int // lines that are in no row of their own
+	}{
+		{"2,\"" + strings.Repeat(inside, 10) + "\"\n", 1, "21 lines up to the quote that closes", 20},
+		{"2,\"" + strings.Repeat("x", 8*max) + "\nINJ,victim\n" + strings.Repeat("x", 4*max) + "\"\n", 1, "3 lines up to", 2},
+		{"2,\"" + strings.Repeat("x,x\n", 5*max), 1, "line 3 is not closed, with a delimiter or a line end behind it, within 16000 bytes", 0},
+		{"2,\"" + strings.Repeat("x,x\n", max) + "\"stray,3\n", 2, "line 3 is not closed, with a delimiter or a line end", 0},
+	} {
+		text := "a,b\n1,one\n" + c.text + strings.Repeat("3,three\n", 100)
+		lines := strings.Count(text, "\n")
+		for _, size := range []int{1, 100, 3 * max, 64 << 10} {
+			src := openText(t, text, Options{Columns: cols("a", "b"), ChunkBytes: size, MaxRecordBytes: max})
+			var bad, all int
+			for {
+				chunk, err := src.Next()
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				var longest int64
+				for rec, err := range chunk.Records() {
+					all++
+					if fault, ok := err.(*RowError); ok {
+						longest = fault.End.Offset - fault.Pos.Offset
+						if bad++; bad == 1 && (fault.Pos.Line != 3 || !strings.Contains(fault.Reason, c.reason)) {
+							t.Errorf("fault %v", fault)
+						}
+					} else if string(rec.Values[1].Text) == "victim" {
+						t.Fatalf("chunks of %d: a line of a quoted text was taken for a record", size)
+					}
+				}
+				if n := chunk.End.Offset - chunk.Start.Offset; n > longest && n > int64(2*max+size) {
+					t.Errorf("chunks of %d: one has %d bytes", size, n)
+				}
+			}
+			if want := lines - 1 - c.skipped; all != want || bad != c.bad {
+				t.Errorf("chunks of %d: %d rows, %d rejects; want %d and %d", size, all, bad, want, c.bad)
+			}
+		}
+	}
+}
+
 func TestRowErrors(t *testing.T) {
 	for _, tt := range []struct{ name, row, column, value, reason string }{
 		{"field count", "1,2,3", "", "", "3 fields, but the header has 2"},
 		{"one field", "1", "", "", "1 field, but the header has 2"},
 		{"bare quote", "1,a\"b", "b", "\"b", "a \" inside an unquoted field; quote the field and double the \""},
 		{"text after quote", "\"x\"y,2", "a", "y,2", "text after a closing \"; a \" inside a quoted field must be doubled"},
-		{"unclosed", "1,\"x", "b", "\"x", "a quote opened on line 2 is not closed, with a delimiter or a line end behind it, within 200 bytes or before the end of the file"},
+		{"unclosed", "1,\"x", "b", "\"x", "a quote opened on line 2 is not closed, with a delimiter or a line end behind it, within 3200 bytes or before the end of the file"},
 		{"utf-8", "1,x\xff", "b", "x\uFFFD", "bytes that are not UTF-8; convert the file to UTF-8"},
 		{"too large", strings.Repeat("x", 200), "", "", "a record longer than 200 bytes, the limit; raise it if such records are right"},
 	} {

@@ -13,14 +13,16 @@ import (
 // as the first byte of the field, two quotes inside one stand for one, and
 // what closes it is followed by a delimiter or the end of the line. A text
 // that breaks the grammar has to be given borders all the same, and every
-// chunking has to find the same eachByte. Hence one rule for all faults:
+// chunking has to find the same ones. Hence one rule for all faults:
 //
-//	A record that is not well formed within max bytes, its line ending
+//	A record that is not well formed within far() bytes, its line ending
 //	counted, is its first physical line; the next line starts afresh.
 //
-// So a stray quote costs the line it stands on and never the lines after it,
-// and whether a record is well formed depends on its own first max bytes only,
-// not on where a buffer happens to end.
+// So a stray quote costs the line it stands on and not the lines after it, and
+// whether a record is well formed depends on its own first bytes only, not on
+// where a buffer happens to end. A record may have max bytes; the look ahead
+// goes further, because the lines of a quoted text that is merely too long must
+// not be taken for records: they could bill what nobody used.
 //
 // A line ends with nl. When nl is LF, a CR before it belongs to the line
 // ending, as does a CR that is the very last byte of the text (half of a CRLF).
@@ -31,7 +33,18 @@ type dialect struct {
 	comment  byte
 	comments bool // there is a comment byte
 	nl       byte // '\n', or '\r' for the files of old
-	max      int  // longest record, line ending included
+	max      int  // longest record to take, line ending included
+}
+
+// farther is how many times the longest record the look ahead goes.
+const farther = 16
+
+// far is how far to look for the end of a record.
+func (d *dialect) far() int {
+	if !d.quoted {
+		return d.max // nothing is longer than its line
+	}
+	return farther * d.max
 }
 
 // span is where a field's text stands: without the quotes around it.
@@ -203,17 +216,18 @@ func (d *dialect) lineEnd(text []byte, i int, atEnd bool) int {
 
 // record applies the rule of the type comment to the record at text[s]. final
 // says that nothing follows text. It returns the record's end and whether it is
-// well formed; the end is 0 when more text is needed to tell.
+// well formed and no longer than max; the end is 0 when more text is needed to
+// tell.
 func (d *dialect) record(text []byte, s int, final bool, f *fields) (end int, ok bool) {
 	window, atEnd := text, final
-	if len(text)-s > d.max {
-		window, atEnd = text[:s+d.max], false
+	if len(text)-s > d.far() {
+		window, atEnd = text[:s+d.far()], false
 	}
 	end, v := d.split(window, s, atEnd, f)
 	switch {
 	case v == whole:
-		return end, true
-	case v == more && len(text)-s <= d.max && !final:
+		return end, end-s <= d.max
+	case v == more && len(text)-s <= d.far() && !final:
 		return 0, false
 	}
 	return d.line(text, s, final), false
@@ -258,4 +272,14 @@ func (d *dialect) cut(buf []byte, final bool) int {
 		return len(buf)
 	}
 	return rec + bytes.LastIndexByte(buf[rec:], d.nl) + 1
+}
+
+// first returns where the first record of buf ends; 0 when more text is needed
+// to tell.
+func (d *dialect) first(buf []byte, final bool) int {
+	if len(buf) > 0 && d.comments && buf[0] == d.comment {
+		return d.line(buf, 0, final)
+	}
+	end, _ := d.record(buf, 0, final, nil)
+	return end
 }

@@ -16,7 +16,7 @@ type naive struct {
 }
 
 // record returns the end of the record at s, its fields, and whether it is
-// well formed.
+// well formed within the look ahead.
 func (n naive) record(s int) (end int, values []string, ok bool) {
 	var field []byte
 	state := "start"
@@ -25,7 +25,7 @@ func (n naive) record(s int) (end int, values []string, ok bool) {
 			if state != "quoted" || i == len(n.text) {
 				values = append(values, string(field))
 				end = min(len(n.text), i+n.lineEndLen(i))
-				return end, values, state != "quoted" && end-s <= n.max
+				return end, values, state != "quoted" && end-s <= farther*n.max
 			}
 		}
 		b := n.text[i]
@@ -86,6 +86,8 @@ func (n naive) rows(fields int) (out []string) {
 		switch {
 		case comment:
 			end, what = stop, CodeTooLarge
+		case ok && end-s > n.max:
+			what = CodeTooLarge
 		case !ok && stop-s > n.max:
 			end, what = stop, CodeTooLarge
 		case !ok:

@@ -75,7 +75,7 @@ type rowKind uint8
 
 const (
 	goodRow rowKind = iota // well formed, its fields in r.fields
-	badRow                 // one physical line that is no record
+	badRow                 // a record that is too long, or one physical line that is no record
 	noRow                  // a blank line or a comment
 )
 
@@ -108,12 +108,12 @@ func (r *csvRows) split(s int) (stop, lines int, kind rowKind) {
 	}
 	line := stop
 	stop, ok := d.record(text, s, true, &r.fields)
-	if !ok {
-		return stop, 1, badRow
-	}
 	lines = 1
 	if stop > line {
 		lines = countLines(text[s:stop], d.nl)
+	}
+	if !ok {
+		return stop, lines, badRow
 	}
 	return stop, lines, goodRow
 }
@@ -199,13 +199,13 @@ func (r *csvRows) unescape(text []byte) []byte {
 	return r.arena[start:len(r.arena):len(r.arena)]
 }
 
-// broken explains the record text[s:stop], which the dialect cut down to its
-// first physical line. It looks at that line only, so that the words are the
-// same whatever else is in the chunk.
+// broken explains the record text[s:stop]: it is too long, or the dialect cut
+// it down to its first physical line. It looks at that line only, so that the
+// words are the same whatever else is in the chunk.
 func (r *csvRows) broken(s, stop int) *RowError {
 	d := &r.csv.dialect
 	if stop-s > d.max {
-		return r.fault(s, stop, CodeTooLarge, "", nil, tooLarge(d.max))
+		return r.fault(s, stop, CodeTooLarge, "", nil, tooLarge(d.max, int(r.rec.End.Line-r.rec.Pos.Line)))
 	}
 	at, v := d.split(r.text[:stop], s, true, &r.fields)
 	column := ""
@@ -223,7 +223,7 @@ func (r *csvRows) broken(s, stop int) *RowError {
 		reason = "text after a closing " + q + "; a " + q + " inside a quoted field must be doubled"
 	default:
 		reason = fmt.Sprintf("a quote opened on line %d is not closed, with a delimiter or a line end behind it, within %d bytes or before the end of the file",
-			r.rec.Pos.Line, d.max)
+			r.rec.Pos.Line, d.far())
 	}
 	end := trimLineEnd(r.text, s, stop, d.nl)
 	return r.fault(s, stop, CodeQuote, column, r.text[min(at, end):end], reason)

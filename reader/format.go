@@ -28,3 +28,13 @@ type textFormat interface {
 	// and starts at c.Start. It must find the same borders as cut.
 	records(c *Chunk, text []byte) iter.Seq2[Record, error]
 }
+
+// farSighted is a textFormat that has to look further than the longest record
+// to tell where one ends.
+type farSighted interface {
+	// far is how far to look for the end of a record.
+	far() int
+	// first is where the record that buf starts with ends; 0 when more has to be
+	// seen. final says that the text ends with buf.
+	first(buf []byte, final bool) int
+}

@@ -88,7 +88,7 @@ func (r *ndjsonRows) each(rec Record, yield func(Record, error) bool) {
 		more := true
 		switch {
 		case stop-start > r.max:
-			more = yield(Record{}, r.reject(&RowError{Code: CodeTooLarge, Reason: tooLarge(r.max)}, &rec, text[start:stop]))
+			more = yield(Record{}, r.reject(&RowError{Code: CodeTooLarge, Reason: tooLarge(r.max, 1)}, &rec, text[start:stop]))
 		case blank:
 		case end < 0:
 			more = yield(Record{}, r.reject(r.scan.fault.rowError(start), &rec, text[start:stop]))

@@ -98,7 +98,7 @@ func (b *parquetBatch) records(c *Chunk) iter.Seq2[Record, error] {
 			if len(big) > 0 && big[0] == i {
 				big = big[1:]
 				b.skipRow(i)
-				fault = &RowError{Code: CodeTooLarge, Reason: tooLarge(b.max)}
+				fault = &RowError{Code: CodeTooLarge, Reason: tooLarge(b.max, 1)}
 			} else {
 				fault = b.fillRow(i)
 			}

@@ -224,3 +224,25 @@ func TestParquetTruncated(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestParquetFooterBytes: whatever one byte of a footer becomes, no row goes
+// missing without an error.
+func TestParquetFooterBytes(t *testing.T) {
+	good := craftFile(craftLeaf{name: "v", typ: 1, converted: -1, pages: []craftPage{
+		{typ: pageData, values: 2, encoding: encPlain, data: []byte{1, 0, 0, 0, 2, 0, 0, 0}, plain: -1},
+	}}, 2)
+	want, err := readV(t, good)
+	if err != nil || len(want) != 2 {
+		t.Fatal(want, err)
+	}
+	footer := int(binary.LittleEndian.Uint32(good[len(good)-8:]))
+	for at := len(good) - 8 - footer; at < len(good)-8; at++ {
+		for b := range 256 {
+			bad := bytes.Clone(good)
+			bad[at] = byte(b)
+			if rows, err := readV(t, bad); err == nil && len(rows) != len(want) {
+				t.Errorf("byte %d of the footer as %#x: %d rows and no error", at, b, len(rows))
+			}
+		}
+	}
+}

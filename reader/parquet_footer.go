@@ -78,7 +78,11 @@ var errEncrypted = errors.New("encrypted parquet file, which cannot be read here
 func parseSchema(footer []byte) (nodes []schemaNode, rows int64, err error) {
 	r := thriftReader{b: footer}
 	encrypted := false
+	var seen [5]bool
 	for id, typ := r.field(0); typ != thriftStop; id, typ = r.field(id) {
+		if 0 < id && id < int64(len(seen)) {
+			seen[id] = true
+		}
 		switch {
 		case id == 2 && typ == thriftList && nodes == nil:
 			n, elem := r.list()
@@ -103,6 +107,12 @@ func parseSchema(footer []byte) (nodes []schemaNode, rows int64, err error) {
 		return nil, 0, fmt.Errorf("parquet footer of %d parts; the limit is %d", r.items, maxFooterItems)
 	case encrypted:
 		return nil, 0, errEncrypted
+	case seen != [...]bool{1: true, 2: true, 3: true, 4: true}:
+		// Thrift leaves out what is optional, and these are not: a footer of
+		// which a damaged length swallowed the rest reads as a file of no rows.
+		return nil, 0, errors.New("parquet footer without its version, schema, number of rows or row groups; the file is damaged")
+	case r.pos < len(footer):
+		return nil, 0, fmt.Errorf("parquet footer that ends %d bytes early; the file is damaged", len(footer)-r.pos)
 	}
 	if err := buildTree(nodes); err != nil {
 		return nil, 0, fmt.Errorf("parquet schema: %w; the file is damaged", err)

@@ -292,7 +292,7 @@ func TestParquetRowErrors(t *testing.T) {
 	want := []string{
 		"[n:1 s:ok t:00:00:00Z n:0.01]",
 		"utf-8 s: bytes that are not UTF-8 text, from byte 2 on",
-		"record-too-large : " + tooLarge(100),
+		"record-too-large : " + tooLarge(100, 1),
 		"syntax clock: a time of day outside of the day",
 		"syntax d: a DECIMAL of no bytes",
 	}

@@ -27,11 +27,13 @@ type textSource struct {
 	max    int  // longest record
 	first  Pos
 
-	buf  []byte // text not handed out yet, buf[:n], and room for more
-	n    int
-	pos  Pos   // of buf[0]
-	err  error // from reading: what follows buf[:n]
-	pool sync.Pool
+	buf     []byte // text not handed out yet, buf[:n], and room for more
+	n       int
+	ahead   []byte // what was read already and follows buf[:n]
+	looking bool   // buf has grown to find the end of its first record, see farSighted
+	pos     Pos    // of buf[0]
+	err     error  // from reading: what follows ahead
+	pool    sync.Pool
 }
 
 func newTextSource(in *input, format textFormat, names []string, nl byte, first Pos, opt Options) *textSource {
@@ -58,32 +60,88 @@ func (t *textSource) next() (*Chunk, error) {
 	}
 	for {
 		t.fill()
-		final := t.err == io.EOF
-		if n := t.format.cut(t.buf[:t.n], final); n > 0 {
+		ended := len(t.ahead) == 0 && t.err != nil
+		final := ended && t.err == io.EOF
+		if t.looking {
+			if n := t.format.(farSighted).first(t.buf[:t.n], final); n > 0 {
+				return t.found(n), nil
+			}
+		} else if n := t.format.cut(t.buf[:t.n], final); n > 0 {
 			return t.emit(n), nil
 		}
+		limit := t.limit()
 		switch {
 		case final && t.n > 0:
 			panic("reader: internal error: a text format left bytes at the end of the text")
-		case t.err != nil:
+		case ended:
 			return nil, t.err
-		case len(t.buf) > t.max:
+		case len(t.buf) > limit:
 			return t.skipLine()
 		}
-		// A record of exactly max bytes needs one more to be known for whole.
-		grown := make([]byte, min(2*len(t.buf), t.max+1))
+		t.looking = limit > t.max
+		t.grow(limit + 1) // a record of exactly the limit needs one more byte to be known for whole
+	}
+}
+
+// grow doubles the buffer, up to most bytes. To look far it takes the memory at
+// once: what is not used of it yet costs nothing, and copying would.
+func (t *textSource) grow(most int) {
+	n := min(2*len(t.buf), most)
+	if n > cap(t.buf) {
+		room := n
+		if t.looking {
+			room = most
+		}
+		grown := make([]byte, room)
 		copy(grown, t.buf[:t.n])
 		t.buf = grown
 	}
+	t.buf = t.buf[:n]
+}
+
+// limit is how large the buffer may get for the record that it starts with.
+func (t *textSource) limit() int {
+	if f, ok := t.format.(farSighted); ok && len(t.buf) > t.max {
+		return f.far()
+	}
+	return t.max
 }
 
 // fill reads until the buffer is full or nothing more comes.
 func (t *textSource) fill() {
-	for t.err == nil && t.n < len(t.buf) {
+	for t.n < len(t.buf) {
 		var k int
-		k, t.err = t.in.Read(t.buf[t.n:])
+		switch {
+		case len(t.ahead) > 0:
+			k = copy(t.buf[t.n:], t.ahead)
+			t.ahead = t.ahead[k:]
+		case t.err == nil:
+			k, t.err = t.in.Read(t.buf[t.n:])
+		default:
+			return
+		}
 		t.n += k
 	}
+}
+
+// found makes a chunk of the first record of a buffer that has grown to find
+// where it ends, at n, and goes on in a buffer of the usual size.
+func (t *textSource) found(n int) *Chunk {
+	big := t.buf[:n]
+	t.shrink(n)
+	lines := int64(countLines(big, t.nl))
+	if n > t.max {
+		return t.tooLarge(bytes.Clone(big[:min(n, maxRaw+2)]), int64(n), lines)
+	}
+	text := bytes.Clone(big)
+	return t.chunk(&textChunk{source: t, text: text, buf: text}, int64(n), lines)
+}
+
+// shrink goes back to a buffer of the usual size, with what follows buf[:n].
+func (t *textSource) shrink(n int) {
+	rest := t.buf[n:t.n:t.n]
+	t.ahead = append(rest, t.ahead...)
+	t.buf, t.n, t.looking = t.take(), 0, false
 }
 
 // emit hands out the first n bytes of the buffer as a chunk and goes on with
@@ -121,23 +179,37 @@ func (t *textSource) skipLine() (*Chunk, error) {
 		}
 		raw = append(raw, t.buf[:min(n, maxRaw+2-len(raw))]...)
 		length += int64(n)
-		t.n = copy(t.buf, t.buf[n:t.n])
-		if k > 0 || t.err == io.EOF {
+		if k > 0 {
+			t.shrink(n)
 			break
 		}
-		if t.err != nil {
+		t.n = 0
+		if len(t.ahead) == 0 && t.err == io.EOF {
+			break
+		}
+		if len(t.ahead) == 0 && t.err != nil {
 			return nil, t.err
 		}
 	}
-	raw = raw[:trimLineEnd(raw, 0, len(raw), t.nl)]
-	fault := &RowError{Code: CodeTooLarge, Reason: tooLarge(t.max), Raw: raw[:min(len(raw), maxRaw)]}
-	c := t.chunk(rejectChunk{fault}, length, 1)
-	fault.Pos, fault.End = c.Start, c.End
-	return c, nil
+	return t.tooLarge(raw, length, 1), nil
 }
 
-func tooLarge(max int) string {
-	return fmt.Sprintf("a record longer than %d bytes, the limit; raise it if such records are right", max)
+// tooLarge makes a chunk of the rejection of a record of which raw is the start.
+func (t *textSource) tooLarge(raw []byte, length, lines int64) *Chunk {
+	raw = raw[:trimLineEnd(raw, 0, len(raw), t.nl)]
+	fault := &RowError{Code: CodeTooLarge, Reason: tooLarge(t.max, int(lines)), Raw: raw[:min(len(raw), maxRaw)]}
+	c := t.chunk(rejectChunk{fault}, length, lines)
+	fault.Pos, fault.End = c.Start, c.End
+	return c
+}
+
+// tooLarge gives the reason for a record that is too large, so many lines of it.
+func tooLarge(max, lines int) string {
+	text := fmt.Sprintf("a record longer than %d bytes, the limit; raise it if such records are right", max)
+	if lines > 1 {
+		text += fmt.Sprintf("; it is %d lines up to the quote that closes, so mend the quote that opens if that is a stray one", lines)
+	}
+	return text
 }
 
 // seek implements formatReader.
@@ -151,7 +223,7 @@ func (t *textSource) seek(p Pos) error {
 	if p == t.pos && (t.err == nil || t.err == io.EOF) {
 		return nil // it is there, also when it is a stream that cannot go back
 	}
-	t.n, t.err = 0, nil
+	t.n, t.err, t.ahead, t.looking = 0, nil, nil, false
 	if err := t.in.seek(p.Offset, p.Offset > t.first.Offset, t.nl); err != nil {
 		t.err = err
 		return err
