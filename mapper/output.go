@@ -27,10 +27,10 @@ type Output struct {
 // knownKeys finds the keys of a mapper's numeric fields without making their
 // names: by the meter, once for a row, and by the field's place in the mapping.
 type knownKeys struct {
-	fields int // of the mapper
+	fields int            // of the mapper
 	meters map[string]int // where the keys of a meter start in keys
-	keys   []uint32 // noKey: not known yet
-	row    []uint32 // of keys: those of the meter at hand; nil until it is asked for
+	keys   []uint32       // noKey: not known yet
+	row    []uint32       // of keys: those of the meter at hand; nil until it is asked for
 }
 
 // Item is one measurement of an Output.

@@ -70,20 +70,23 @@ type memory struct {
 	marks   []checkpoint.Mark
 	rejects []string
 	sources []string
-	pending []string
+	pending struct{ rejects, sources []string } // not committed yet
 	fail    func(n int) error
 }
 
-func (m *memory) Reject(line []byte)     { m.pending = append(m.pending, string(line)) }
-func (m *memory) SourceDone(line []byte) { m.sources = append(m.sources, string(line)) }
+func (m *memory) Reject(line []byte) { m.pending.rejects = append(m.pending.rejects, string(line)) }
+func (m *memory) SourceDone(line []byte) {
+	m.pending.sources = append(m.pending.sources, string(line))
+}
 func (m *memory) Commit(mark checkpoint.Mark) error {
 	if m.fail != nil {
 		if err := m.fail(len(m.marks)); err != nil {
 			return err
 		}
 	}
-	m.rejects = append(m.rejects, m.pending...)
-	m.pending = nil
+	m.rejects = append(m.rejects, m.pending.rejects...)
+	m.sources = append(m.sources, m.pending.sources...)
+	m.pending.rejects, m.pending.sources = nil, nil
 	m.marks = append(m.marks, mark)
 	return nil
 }

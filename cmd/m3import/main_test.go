@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -34,7 +35,8 @@ const canary = "canary-6f1d-secret-do-not-show"
 //	held N             the platform holds N measurements, each uid once
 //	sum METER FIELD S  the exact sum of a field
 //	totals             prints what the platform counts, as JSON
-//	advance D          moves the platform's clock
+//	secrets            fails when the secret stands in any file
+//	exits N COMMAND…   runs a program that must exit with exactly that code
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -59,6 +61,7 @@ func TestScripts(t *testing.T) {
 			"sum":     cmdSum,
 			"totals":  cmdTotals,
 			"secrets": cmdSecrets,
+			"exits":   cmdExits,
 		},
 	})
 }
@@ -79,7 +82,28 @@ func newPlatform(t testing.TB, cfg sandbox.Config) *platform {
 
 func platformOf(ts *testscript.TestScript) *platform { return ts.Value("platform").(*platform) }
 
+// cmdExits keeps what was printed for stdout and stderr, as exec does.
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
+	}
+	code := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		code = exit.ExitCode()
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
 func cmdHeld(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: held N")
+	}
 	t := platformOf(ts).Totals()
 	if got := fmt.Sprint(t.Measurements); got != args[0] || t.UIDs != t.Measurements || t.Conflicts != 0 {
 		ts.Fatalf("the platform holds %d measurements with %d uids and %d conflicts, want %s", t.Measurements, t.UIDs, t.Conflicts, args[0])
@@ -87,6 +111,9 @@ func cmdHeld(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdSum(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: sum METER FIELD SUM")
+	}
 	t := platformOf(ts).Totals()
 	if got := t.Sum(args[0], args[1]); got != args[2] {
 		ts.Fatalf("sum of %s %s is %s, want %s", args[0], args[1], got, args[2])
