@@ -33,8 +33,10 @@ func TestCrashAtAnyMoment(t *testing.T) {
 		for range rapid.IntRange(1, 8).Draw(t, "steps") {
 			crashHere(t, w, w.fsys, chance, "between two calls")
 			w.will = w.was
-			step := rapid.IntRange(0, 9).Draw(t, "step")
+			step := rapid.IntRange(0, 10).Draw(t, "step")
 			switch idle := w.was.Import == "" || w.finished(); {
+			case !idle && step == 10 && w.done != nil:
+				ok(t, w.giveUp())
 			case idle || step == 0:
 				ok(t, w.begin(rapid.IntRange(0, 2).Draw(t, "sources")))
 			case step <= 2:
@@ -127,6 +129,9 @@ var story = []func(w *world) error{
 	func(w *world) error { return w.begin(1) },
 	func(w *world) error { w.reject("five"); return w.commit(false) },
 	func(w *world) error { return w.commit(true) },
+	func(w *world) error { return w.begin(1) },
+	func(w *world) error { w.reject("six"); return w.commit(false) },
+	(*world).giveUp,
 	func(w *world) error { return w.begin(1) },
 	(*world).close,
 }

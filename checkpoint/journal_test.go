@@ -117,6 +117,13 @@ func TestMisuse(t *testing.T) {
 			ok(t, j.Begin(checkpoint.Plan{ID: "x"}))
 			return j.Begin(checkpoint.Plan{ID: "x"})
 		}, "file exists"},
+		{"a giving up of nothing", func() error { return open().GiveUp() }, "without an unfinished import"},
+		{"a giving up of the first import", func() error { return begun().GiveUp() }, "no import was finished here"},
+		{"a giving up of what is finished", func() error {
+			j := begun()
+			ok(t, j.Finish(at(2, 0, 0)))
+			return j.GiveUp()
+		}, "without an unfinished import"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if err := c.do(); err == nil || !strings.Contains(err.Error(), c.want) {

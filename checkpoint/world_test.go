@@ -87,6 +87,7 @@ type world struct {
 	added truth // rejects and sources since the last commit
 	heads []string
 	begun int
+	done  *truth // when the last import was finished
 }
 
 func newWorld() *world { return &world{fsys: crashfs.New()} }
@@ -117,7 +118,7 @@ func (w *world) close() error {
 
 func (w *world) begin(sources int) error {
 	w.begun++
-	p := checkpoint.Plan{ID: fmt.Sprintf("import-%d", w.begun), OrgID: "org", Endpoint: "https://x", MappingHash: "map"}
+	p := checkpoint.Plan{ID: fmt.Sprintf("import-%d", w.begun), Started: time.Unix(int64(w.begun), 0).UTC(), OrgID: "org", Endpoint: "https://x", MappingHash: "map"}
 	for i := range sources {
 		head := fmt.Sprintf("%d.%d", w.begun, i)
 		w.heads = append(w.heads, head)
@@ -165,7 +166,17 @@ func (w *world) commit(finish bool) error {
 			will.Imported = append(will.Imported, h)
 		}
 	}
-	return w.call(will, func() error { return w.j.Finish(m) })
+	if err := w.call(will, func() error { return w.j.Finish(m) }); err != nil {
+		return err
+	}
+	w.done = &will
+	return nil
+}
+
+// giveUp goes back to the import that was finished last.
+func (w *world) giveUp() error {
+	w.added = truth{}
+	return w.call(*w.done, w.j.GiveUp)
 }
 
 func (w *world) report() error {
@@ -191,6 +202,9 @@ func (w *world) goOn(disk *crashfs.FS) error {
 		return err
 	}
 	w.fsys, w.j, w.was, w.will, w.added = disk, nil, seen, seen, truth{}
+	if w.finished() {
+		w.done = &seen
+	}
 	return nil
 }
 

@@ -32,37 +32,20 @@ type runner struct {
 // all brings the state up to the input as it is now.
 func (r *runner) all(ctx context.Context) error {
 	var result error
-	plan, mark, unfinished := r.unfinished()
-	if unfinished && plan.Sources[0].Path == "-" {
+	old, mark, unfinished := r.unfinished()
+	if unfinished && old.Sources[0].Path == "-" {
 		if mark.Counts.Read > 0 {
 			r.app.say("the last import of standard input was not finished; %s of it are settled, and this one begins at its own start", plural(mark.Counts.Read, "row"))
 		}
 		unfinished = false // it cannot be read again
 	}
 	if unfinished && !r.f.restart {
-		now, grown, err := r.job.resumable(plan, mark)
-		if err != nil {
-			return coded(exitUsage, err, r.wayOn(plan))
-		}
-		if grown {
-			r.app.say("a source is longer than it was and begins as it did: going on into what is new")
-		}
-		if now != nil {
-			if err := r.journal.Amend(now); err != nil {
-				return err
-			}
-			plan.Sources = now
-		}
-		if err := r.guardResume(plan, mark); err != nil {
-			return err
-		}
-		r.app.say("resuming import %s at %s", plan.ID, place(plan, mark))
-		if result = r.one(ctx, plan, mark); result != nil && !errors.Is(result, errRejects) {
+		if result = r.resume(ctx, old, mark); result != nil && !errors.Is(result, errRejects) {
 			return result
 		}
-	}
-	if unfinished && !r.f.restart && (r.f.force || r.job.kind != "") {
-		return result // what was asked for is the import that was just finished
+		if r.f.force || r.job.kind != "" {
+			return result // what was asked for is the import that was just finished
+		}
 	}
 	plan, err := r.job.newPlan(r.app, r.journal)
 	if err != nil {
@@ -71,15 +54,53 @@ func (r *runner) all(ctx context.Context) error {
 		}
 		return coded(exitUsage, err, "")
 	}
-	if len(plan.Sources) == 0 && r.job.kind == rejectsKind {
+	switch givesUp := unfinished && r.f.restart; {
+	case givesUp && len(plan.Sources) == 0:
+		return r.giveUp(old, mark, plan.Skipped)
+	case len(plan.Sources) == 0 && r.job.kind == rejectsKind:
 		return coded(exitRejects, fmt.Errorf("%w before, and none was mended since", errRejects), r.mend())
-	}
-	if len(plan.Sources) == 0 {
+	case len(plan.Sources) == 0:
 		if result == nil && !unfinished {
 			r.app.say("nothing to do: %s, imported before (to send again under the same uids: --force)", plural(int64(plan.Skipped), "source"))
 		}
 		return result
+	case givesUp:
+		if err := r.tellGivenUp(old, mark, r.rejectsOf(old)); err != nil {
+			return err
+		}
 	}
+	if second := r.begin(ctx, plan); second != nil {
+		// The second import's end is the command's; that the first had rejects
+		// was told when it ended.
+		return second
+	}
+	return result
+}
+
+// resume goes on with an unfinished import to its end.
+func (r *runner) resume(ctx context.Context, plan checkpoint.Plan, mark checkpoint.Mark) error {
+	now, grown, err := r.job.resumable(plan, mark)
+	if err != nil {
+		return coded(exitUsage, err, r.wayOn(plan))
+	}
+	if grown {
+		r.app.say("a source is longer than it was and begins as it did: going on into what is new")
+	}
+	if now != nil {
+		if err := r.journal.Amend(now); err != nil {
+			return err
+		}
+		plan.Sources = now
+	}
+	if err := r.guardResume(plan, mark); err != nil {
+		return err
+	}
+	r.app.say("resuming import %s at %s", plan.ID, place(plan, mark))
+	return r.one(ctx, plan, mark)
+}
+
+// begin carries out a new import.
+func (r *runner) begin(ctx context.Context, plan checkpoint.Plan) error {
 	if err := r.guardNew(plan); err != nil {
 		return err
 	}
@@ -87,14 +108,8 @@ func (r *runner) all(ctx context.Context) error {
 		return err
 	}
 	plan, _ = r.journal.Plan()
-	mark, _ = r.journal.Mark()
-	second := r.one(ctx, plan, mark)
-	if second == nil || result == nil {
-		return errors.Join(result, second)
-	}
-	// The second import's end is the command's; that the first had rejects was
-	// told when it ended.
-	return second
+	mark, _ := r.journal.Mark()
+	return r.one(ctx, plan, mark)
 }
 
 func (r *runner) unfinished() (checkpoint.Plan, checkpoint.Mark, bool) {
@@ -104,15 +119,6 @@ func (r *runner) unfinished() (checkpoint.Plan, checkpoint.Mark, bool) {
 	}
 	mark, _ := r.journal.Mark()
 	return plan, mark, !mark.Finished
-}
-
-// wayOn says how to go on when an unfinished import cannot be resumed.
-func (r *runner) wayOn(plan checkpoint.Plan) string {
-	return fmt.Sprintf(`to finish it as it was: put back what changed, then  %s
-to give it up and begin anew with what is there now: add --restart
-   (the same uids are sent again: within 35 days of their first arrival the
-   platform ignores repeated ones, and counts them against your allowance)
-to leave it alone and import beside it: add --state DIR`, resumeCommand(plan.Command))
 }
 
 // one runs one import to its end, a stop, or an error.

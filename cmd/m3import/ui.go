@@ -46,6 +46,13 @@ func (a *app) say(format string, args ...any) {
 	}
 }
 
+// sayHint prints what to do about what was said, unless --quiet.
+func (a *app) sayHint(format string, args ...any) {
+	if !a.quiet {
+		a.hint(format, args...)
+	}
+}
+
 // hint prints what to do, indented below the message that it belongs to.
 func (a *app) hint(format string, args ...any) {
 	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {

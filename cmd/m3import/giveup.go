@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/m3import/m3import/checkpoint"
+)
+
+// tellGivenUp says what --restart leaves behind: how far the import had come,
+// and the rejects that nobody will look for under its name any more. sendThem is
+// the command that sends those which a replay has not.
+func (r *runner) tellGivenUp(plan checkpoint.Plan, mark checkpoint.Mark, sendThem string) error {
+	n := mark.Counts
+	r.app.say("gives import %s up (%s, stopped at %s): %s settled, %s accepted, %s rejected",
+		plan.ID, kindOf(plan), place(plan, mark), plural(n.Read, "row"), grouped(n.Accepted), grouped(n.Rejected))
+	switch {
+	case plan.Kind == rejectsKind && r.job.kind == rejectsKind:
+		return nil // they are what is sent now
+	case plan.Kind == rejectsKind:
+		all, err := countLines(plan.Sources[0].Path)
+		if err != nil {
+			return coded(exitUsage, fmt.Errorf("the rejects that import %s was to send again cannot be counted: %w", plan.ID, err), "")
+		}
+		if left := all - n.Accepted - n.Filtered; left > 0 {
+			r.app.say("%s of the %s that it was to send are not sent; they are in %s", grouped(left), plural(all, "reject"), plan.Sources[0].Path)
+			r.app.sayHint("to send them:  %s", sendThem)
+		}
+	case n.Rejected > 0:
+		r.app.say("its %s: %s", plural(n.Rejected, "reject"), r.journal.RejectsPath())
+	}
+	return nil
+}
+
+// giveUp ends an unfinished import when there is nothing to begin in its place:
+// what was imported before it is what the state directory is about again.
+func (r *runner) giveUp(plan checkpoint.Plan, mark checkpoint.Mark, skipped int) error {
+	if err := r.tellGivenUp(plan, mark, "m3import replay rejects "+shellQuote(r.journal.Dir())); err != nil {
+		return err
+	}
+	if err := r.journal.GiveUp(); err != nil {
+		return err
+	}
+	r.app.say("nothing else to do: %s, imported before (to send again under the same uids: --force)", plural(int64(skipped), "source"))
+	return nil
+}
+
+// rejectsOf is the command that imports a reject file that no replay would look
+// into any more.
+func (r *runner) rejectsOf(plan checkpoint.Plan) string {
+	words := []string{"m3import", "run", "--format", "ndjson", "--compression", "none"}
+	if plan.MappingFile != "" {
+		words = append(words, "-m", plan.MappingFile)
+	}
+	return resumeCommand(append(words, plan.Sources[0].Path))
+}
+
+// countLines is how many lines a text file has; one that lacks its end counts.
+func countLines(path string) (n int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	buf, last := make([]byte, 64<<10), byte('\n')
+	for {
+		size, err := f.Read(buf)
+		if size > 0 {
+			n += int64(bytes.Count(buf[:size], []byte("\n")))
+			last = buf[size-1]
+		}
+		if errors.Is(err, io.EOF) && last != '\n' {
+			return n + 1, nil
+		}
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// wayOn says how to go on when an unfinished import cannot be resumed.
+func (r *runner) wayOn(plan checkpoint.Plan) string {
+	var b strings.Builder
+	if plan.Kind != r.job.kind {
+		fmt.Fprintf(&b, "to finish it first:  %s\n", resumeCommand(plan.Command))
+	} else {
+		fmt.Fprintf(&b, "to finish it as it was: put back what changed, then  %s\n", resumeCommand(plan.Command))
+	}
+	b.WriteString(`to give it up and begin anew with what is there now: add --restart
+   (the same uids are sent again: within 35 days of their first arrival the
+   platform ignores repeated ones, and counts them against your allowance)
+to leave it alone and import beside it: add --state DIR`)
+	return b.String()
+}
