@@ -24,6 +24,7 @@ type checkFlags struct {
 	batchSize  int
 	batchBytes int
 	selection  *pipeline.Selection
+	state      string // of a run --dry-run
 }
 
 func (a *app) checkCommand() *cobra.Command {
@@ -73,7 +74,7 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	if err != nil {
 		return coded(exitUsage, fmt.Errorf("--rate-limit: %w", err), "")
 	}
-	paths, err := f.sources(args)
+	paths, err := a.sources(&f.inputFlags, args, f.state)
 	if err != nil {
 		return err
 	}

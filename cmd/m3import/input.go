@@ -4,66 +4,171 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+	"unicode/utf8"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/m3import/m3import/checkpoint"
 )
 
 // sourceSuffixes are the names that a directory's files must end in to be
 // taken as sources.
 var sourceSuffixes = []string{".csv", ".tsv", ".ndjson", ".jsonl", ".parquet"}
 
+// finder turns arguments into sources.
+type finder struct {
+	state   string // the state directory that was named, absolute; "" for none
+	emptyOK bool   // an argument may match nothing
+
+	paths []string
+	files identities
+	own   map[string]int // state directory → files of its own that were left out
+	notes []string       // about links
+}
+
 // findSources turns arguments into paths: files as they are, directories and
-// globs (with **) by name. "-" is standard input, and stands alone. A path
-// that two arguments name is taken once, where it came first: the same file
-// twice in one import is always a slip.
-func findSources(args []string) ([]string, error) {
+// globs (with **) by name. "-" is standard input, and stands alone. A file that
+// is named twice, by two arguments or by a link, is taken once, where it came
+// first: the same file twice in one import is always a slip. state is the state
+// directory that was named, or "". The notes say what was left out.
+func findSources(args []string, state string, emptyOK bool) (paths, notes []string, err error) {
 	if slices.Contains(args, "-") {
 		if len(args) > 1 {
-			return nil, coded(exitUsage, errors.New(`"-" (standard input) stands alone: it cannot be one of several sources`), "")
+			return nil, nil, coded(exitUsage, errors.New(`"-" (standard input) stands alone: it cannot be one of several sources`), "")
 		}
-		return args, nil
+		return args, nil, nil
 	}
-	var paths []string
-	seen := make(map[string]bool)
+	f := &finder{emptyOK: emptyOK, files: identities{}, own: map[string]int{}}
+	if state != "" {
+		if f.state, err = filepath.Abs(state); err != nil {
+			return nil, nil, err
+		}
+	}
+	var nothing []string
 	for _, arg := range args {
-		found, err := expand(arg)
+		n, err := f.add(arg)
 		if err != nil {
-			return nil, coded(exitUsage, err, "")
+			return nil, nil, coded(exitUsage, err, "")
 		}
-		for _, path := range found {
-			if err := regular(path); err != nil {
-				return nil, coded(exitUsage, err, "")
-			}
-			if path, err = filepath.Abs(path); err != nil {
-				return nil, err
-			}
-			if !seen[path] {
-				seen[path] = true
-				paths = append(paths, path)
-			}
+		if n == 0 {
+			nothing = append(nothing, arg)
 		}
 	}
-	if len(paths) == 0 {
-		return nil, coded(exitNoInput, fmt.Errorf("no source matched %s", strings.Join(args, " ")),
+	for _, dir := range slices.Sorted(maps.Keys(f.own)) {
+		notes = append(notes, fmt.Sprintf("left out: %s of m3import's own, in the state directory %s", plural(int64(f.own[dir]), "file"), dir))
+	}
+	notes = append(notes, f.notes...)
+	switch {
+	case len(f.paths) == 0:
+		return nil, notes, coded(exitNoInput, fmt.Errorf("no source matched %s", strings.Join(args, " ")),
 			"put globs in quotes, so that m3import expands them: 'usage/**/*.csv'\n"+
 				"when nothing to import is fine, say --if-no-input ok")
+	case len(nothing) > 0 && !emptyOK:
+		return nil, notes, coded(exitUsage, fmt.Errorf("no source matched %s, and others are there: nothing was imported", strings.Join(nothing, " ")),
+			"take it out of the command, or say --if-no-input ok when it may match nothing")
 	}
-	return paths, nil
+	return f.paths, notes, nil
+}
+
+// add adds the files that one argument names, and returns how many it named.
+func (f *finder) add(arg string) (int, error) {
+	found, err := expand(arg)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, path := range found {
+		if path, err = filepath.Abs(path); err != nil {
+			return 0, err
+		}
+		info, err := regular(path)
+		if err != nil {
+			return 0, err
+		}
+		// A link may lead into a state directory.
+		target, err := filepath.EvalSymlinks(path)
+		if err != nil {
+			return 0, err
+		}
+		if dir := checkpoint.OwnFile(target, f.state); dir != "" {
+			switch byName := filepath.Base(path) == filepath.Base(arg); {
+			case byName && !checkpoint.IsRejects(target):
+				return 0, fmt.Errorf("%s: a file of m3import's own, in the state directory %s: there is no usage in it", path, dir)
+			case !byName:
+				f.own[dir]++
+				continue
+			}
+		}
+		if !utf8.ValidString(path) {
+			return 0, fmt.Errorf("%q: the name is not UTF-8, and what is remembered of a source needs it: give the file another name", path)
+		}
+		n++
+		f.take(path, info)
+	}
+	return n, nil
+}
+
+// take adds a file unless it is there already. Of a file and links to it the
+// file's own name counts, as a name may be part of uids.
+func (f *finder) take(path string, info fs.FileInfo) {
+	at, seen := f.files.find(info, len(f.paths))
+	if !seen {
+		f.paths = append(f.paths, path)
+		return
+	}
+	was := f.paths[at]
+	if was == path {
+		return
+	}
+	if isLink(was) && !isLink(path) {
+		f.paths[at], path = path, was
+	}
+	f.notes = append(f.notes, fmt.Sprintf("%s is the same file as %s, by a link: it is taken once, by the second name", visible(path), visible(f.paths[at])))
+}
+
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
+// identities finds files again, whatever they are called.
+type identities map[fileKey][]identity
+
+// fileKey is what the same file surely has in common.
+type fileKey struct{ size, modified int64 }
+
+type identity struct {
+	info fs.FileInfo
+	at   int
+}
+
+// find returns where a file was entered, or enters it at.
+func (m identities) find(info fs.FileInfo, at int) (was int, seen bool) {
+	key := fileKey{info.Size(), info.ModTime().UnixNano()}
+	for _, id := range m[key] {
+		if os.SameFile(id.info, info) {
+			return id.at, true
+		}
+	}
+	m[key] = append(m[key], identity{info, at})
+	return at, false
 }
 
 // regular reports what is wrong with a path that is no regular file. Looking
 // into a pipe waits for a writer, perhaps for ever, and takes what it looks at
 // away from whoever reads it next.
-func regular(path string) error {
+func regular(path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s: not a regular file: pipe it into standard input instead (m3import … - < %s)", path, shellQuote(path))
 	}
-	return err
+	return info, err
 }
 
 // expand turns one argument into the files that it names, in their order.
@@ -80,11 +185,17 @@ func expand(arg string) ([]string, error) {
 		}
 		return nil, err
 	}
-	found, err := doublestar.FilepathGlob(arg, doublestar.WithFilesOnly(), doublestar.WithFailOnIOErrors())
-	if errors.Is(err, fs.ErrNotExist) {
+	found, err := doublestar.FilepathGlob(arg, doublestar.WithFilesOnly(), doublestar.WithFailOnIOErrors(), doublestar.WithNoHidden())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil // the folder before the first star does not exist: nothing matched
-	}
-	if err != nil {
+	case errors.Is(err, syscall.ELOOP):
+		where := ""
+		if bad, ok := errors.AsType[*fs.PathError](err); ok {
+			where = " at " + filepath.Dir(bad.Path)
+		}
+		return nil, fmt.Errorf("%s: symbolic links lead in a circle%s: take the link away, or name the folders one by one", arg, where)
+	case err != nil:
 		return nil, fmt.Errorf("%s: %w", arg, err)
 	}
 	slices.Sort(found)

@@ -44,7 +44,7 @@ func (a *app) preview(ctx context.Context, f *inputFlags, n int, args []string) 
 	if n == 0 {
 		n = math.MaxInt
 	}
-	paths, err := f.sources(args)
+	paths, err := a.sources(f, args, "")
 	if err != nil {
 		return err
 	}

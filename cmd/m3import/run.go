@@ -61,16 +61,29 @@ func (f *inputFlags) load() (*mapper.Mapping, error) {
 	return m, nil
 }
 
-// sources finds the sources; none at all when that is fine.
-func (f *inputFlags) sources(args []string) ([]string, error) {
+// sources finds the sources; none at all when that is fine. state is the state
+// directory that was named, or "".
+func (a *app) sources(f *inputFlags, args []string, state string) ([]string, error) {
 	if f.ifNoInput != "ok" && f.ifNoInput != "fail" {
 		return nil, coded(exitUsage, fmt.Errorf("--if-no-input %s: there is ok and fail", f.ifNoInput), "")
 	}
-	paths, err := findSources(args)
+	paths, notes, err := findSources(args, state, f.ifNoInput == "ok")
+	a.sayAll(notes)
 	if c, ok := errors.AsType[*codedError](err); ok && c.code == exitNoInput && f.ifNoInput == "ok" {
 		return nil, nil
 	}
 	return paths, err
+}
+
+// sayAll says the first few of many messages.
+func (a *app) sayAll(notes []string) {
+	const most = 5
+	for _, note := range notes[:min(len(notes), most)] {
+		a.say("%s", note)
+	}
+	if more := len(notes) - most; more > 0 {
+		a.say("… and %s more of this kind", grouped(int64(more)))
+	}
 }
 
 // runFlags are what `run` takes besides.
@@ -226,7 +239,7 @@ func (a *app) importAs(ctx context.Context, f *runFlags, args []string, kind str
 
 func (a *app) importUnder(ctx context.Context, f *runFlags, args []string, kind string, rate *rateControl) error {
 	if f.dryRun {
-		return a.check(ctx, &checkFlags{inputFlags: f.inputFlags, json: f.json, rateLimit: f.rateLimit,
+		return a.check(ctx, &checkFlags{inputFlags: f.inputFlags, state: f.state, json: f.json, rateLimit: f.rateLimit,
 			batchSize: f.batchSize, batchBytes: f.batchBytes, selection: f.selection}, args)
 	}
 	j, client, err := a.prepare(f, args, kind)
@@ -261,7 +274,7 @@ func (a *app) importUnder(ctx context.Context, f *runFlags, args []string, kind 
 
 // prepare turns flags, arguments and environment into a job and a client.
 func (a *app) prepare(f *runFlags, args []string, kind string) (*job, *uploader.Client, error) {
-	paths, err := f.sources(args)
+	paths, err := a.sources(&f.inputFlags, args, f.state)
 	if err != nil {
 		return nil, nil, err
 	}

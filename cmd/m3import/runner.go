@@ -218,7 +218,7 @@ func place(plan checkpoint.Plan, mark checkpoint.Mark) string {
 	if p.Source >= len(plan.Sources) {
 		return "the end of the input"
 	}
-	where := filepath.Base(plan.Sources[p.Source].Path)
+	where := visible(filepath.Base(plan.Sources[p.Source].Path))
 	if len(plan.Sources) > 1 {
 		where += fmt.Sprintf(" (source %d of %d)", p.Source+1, len(plan.Sources))
 	}

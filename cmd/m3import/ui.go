@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/m3import/m3import/checkpoint"
@@ -137,8 +139,23 @@ type column struct {
 	right bool // numbers stand right
 }
 
+// visible is text as one line can hold it: names of files may have line ends and
+// other control characters in them, and are then quoted.
+func visible(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) || !utf8.ValidString(text) {
+		return strconv.Quote(text)
+	}
+	return text
+}
+
 // table prints rows in columns that are as wide as they need to be.
 func table(w io.Writer, indent string, columns []column, rows [][]string) {
+	for i, r := range rows {
+		rows[i] = slices.Clone(r)
+		for k := range r {
+			rows[i][k] = visible(r[k])
+		}
+	}
 	width := make([]int, len(columns))
 	head := make([]string, len(columns))
 	for i, c := range columns {
