@@ -20,8 +20,8 @@ type gate struct {
 	epoch int
 	// crowd is how many more were refused together with the first refusal of
 	// the last closing: the gate is not open before as many pass together, or
-	// all who wait would meet the same limit once more. A probe that is refused
-	// shows that it was no crowd that was refused.
+	// all who wait would meet the same limit once more. When probes are refused
+	// for crowdFor, it was not their number.
 	crowd int
 
 	passing bool          // a request has passed since the first of the last refusals
@@ -52,6 +52,9 @@ const (
 	floorFor   = 32 * time.Second
 	rarer      = 6
 	rarestGate = 30 * time.Second
+	// crowdFor is longer than a crowd keeps a window of a second full, also
+	// where refused requests count and trips vary.
+	crowdFor = 5 * time.Second
 	// longestShut is the longest that a server's wish is kept for others, who
 	// may be other programs, days later: then one asks again.
 	longestShut = time.Hour
@@ -124,7 +127,9 @@ func (g *gate) refuse(now instant, epoch int, after time.Duration) (news, first 
 			g.refused, g.passing = now, false
 		}
 		g.epoch++
-		g.crowd = 0
+		if first || now.sub(g.refused) >= crowdFor {
+			g.crowd = 0
+		}
 		g.state, g.until = closed, now
 		if after <= 0 {
 			g.until = max(now, left.add(spacing(now.sub(g.refused))))

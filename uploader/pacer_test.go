@@ -281,13 +281,13 @@ func TestGatePatience(t *testing.T) {
 // Fifty workers that were under way get their 429s together: that is one
 // throttling, and the next wait is that of the first. Then one request tries,
 // then two, then four, and so on up to as many as were refused together. When
-// the first try is refused, too, it was not their number: four are enough.
+// tries are refused for long, it was not their number: four are enough.
 func TestGateOpensStepByStep(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		probe bool // the first try is refused
-		steps []int
-	}{{"a crowd", false, []int{1, 2, 4, 8, 16, 50 - 31}}, {"a storm", true, []int{1, 2, 4, 50 - 7}}} {
+		name   string
+		probes int // that are refused
+		steps  []int
+	}{{"a crowd", 0, []int{1, 2, 4, 8, 16, 50 - 31}}, {"a crowd that counts", 3, []int{1, 2, 4, 8, 16, 50 - 31}}, {"a storm", 5, []int{1, 2, 4, 50 - 7}}} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPacer(nil)
@@ -302,7 +302,7 @@ func TestGateOpensStepByStep(t *testing.T) {
 				if wait := time.Until(p.shutUntil()); wait < gateFloor || wait > gateFloor+firstBackoff {
 					t.Errorf("shut for %s after one round of 429s, want %s and at most %s", wait, gateFloor, firstBackoff)
 				}
-				if c.probe {
+				for range c.probes {
 					probe, _ := p.acquire(t.Context(), time.Hour)
 					p.throttled(probe, 0)
 				}
