@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"strings"
+	"slices"
 
 	"github.com/m3import/m3import/checkpoint"
 )
@@ -85,17 +86,37 @@ func countLines(path string) (n int64, err error) {
 	}
 }
 
+// sentAgain is what it means to begin anew.
+const sentAgain = `   (the same uids are sent again: within 35 days of their first arrival the
+   platform ignores repeated ones, and counts them against your allowance)`
+
 // wayOn says how to go on when an unfinished import cannot be resumed.
 func (r *runner) wayOn(plan checkpoint.Plan) string {
-	var b strings.Builder
+	first := "to finish it as it was: put back what changed, then  "
 	if plan.Kind != r.job.kind {
-		fmt.Fprintf(&b, "to finish it first:  %s\n", resumeCommand(plan.Command))
-	} else {
-		fmt.Fprintf(&b, "to finish it as it was: put back what changed, then  %s\n", resumeCommand(plan.Command))
+		first = "to finish it first:  "
 	}
-	b.WriteString(`to give it up and begin anew with what is there now: add --restart
-   (the same uids are sent again: within 35 days of their first arrival the
-   platform ignores repeated ones, and counts them against your allowance)
-to leave it alone and import beside it: add --state DIR`)
-	return b.String()
+	return first + resumeCommand(plan.Command) + `
+to give it up and begin anew with what is there now: add --restart
+` + sentAgain + `
+to leave it alone and import beside it: add --state DIR`
+}
+
+// wayBack says how to go on when a source changed while it was read: the same
+// command goes on only when the source is what it was, or more.
+func (r *runner) wayBack(plan checkpoint.Plan) string {
+	command := resumeCommand(plan.Command)
+	gone := slices.DeleteFunc(slices.Clone(plan.Sources), func(s checkpoint.Source) bool {
+		_, err := os.Stat(s.Path)
+		return !errors.Is(err, fs.ErrNotExist)
+	})
+	text := "put back what it was, or wait until nobody writes to it (text may have grown), then  " + command
+	if len(gone) > 0 {
+		text = "put it back, then  " + command
+	}
+	named := func(s checkpoint.Source) bool { return slices.Contains(r.job.args, s.Path) }
+	if r.f.original != nil || slices.ContainsFunc(gone, named) {
+		return text // what is there now is not what was asked for
+	}
+	return text + "\nor begin anew with what is there now:  " + command + " --restart\n" + sentAgain
 }

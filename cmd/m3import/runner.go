@@ -203,13 +203,14 @@ func (r *runner) goOn(plan checkpoint.Plan, mark checkpoint.Mark, err error) str
 	if e, ok := errors.AsType[*uploader.Error](err); ok && e.Hint != "" {
 		hint = e.Hint + "\n"
 	}
+	stopped := fmt.Sprintf("stopped at %s; everything before it is settled\n", place(plan, mark))
 	if errors.Is(err, pipeline.ErrSourceChanged) {
-		hint = "put back what it was, or wait until nobody writes to it\n"
+		return stopped + r.wayBack(plan)
 	}
 	if diskFull(err) {
 		hint = makeRoom(r.journal.Dir()) + "\n"
 	}
-	return hint + fmt.Sprintf("stopped at %s; everything before it is settled\ngo on with  %s", place(plan, mark), resumeCommand(plan.Command))
+	return hint + stopped + "go on with  " + resumeCommand(plan.Command)
 }
 
 // place says where a mark is, for people.

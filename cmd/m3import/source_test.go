@@ -181,8 +181,13 @@ func TestSourceChangesWhileRead(t *testing.T) {
 					}
 				}
 				s.change.Store(&change)
-				s.imports(exitUsage, append(act.words, name+": changed while the import ran: ", "put back what it was, or wait until nobody writes to it",
-					"stopped at "+name+", after row ", "; everything before it is settled", "go on with  m3import run --batch-size 20 ")...)
+				way := []string{"put back what it was, or wait until nobody writes to it (text may have grown), then  m3import run --batch-size 20 ",
+					"or begin anew with what is there now:  m3import run --batch-size 20 "}
+				if what == "gone" {
+					way = []string{"put it back, then  m3import run --batch-size 20 "}
+				}
+				s.imports(exitUsage, append(append(act.words, way...), name+": changed while the import ran: ",
+					"stopped at "+name+", after row ", "; everything before it is settled")...)
 				s.exact()
 				switch {
 				case what == "gone":
@@ -243,4 +248,39 @@ func TestSourceCopiedBetweenRuns(t *testing.T) {
 	}
 	s.imports(exitOK, "resuming import ")
 	s.holds(rows)
+}
+
+// What is printed when a source changed while it was read works: the command
+// that begins anew imports what is there now, also where one of several is gone.
+func TestSourceChangedAdviceWorks(t *testing.T) {
+	content := shiftFiles(t)["usage.csv"]
+	for what, change := range map[string]func(path string) error{
+		"replaced": func(path string) error { return os.WriteFile(path, content[:bytes.IndexByte(content, '\n')+1], 0o644) },
+		"gone":     os.Remove,
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := newShifted(t, "usage.csv", content)
+			writeFiles(t, filepath.Dir(s.path), map[string]string{"other.csv": "id,n,padding\nx,1,\n"})
+			act := func() {
+				if err := change(s.path); err != nil {
+					t.Error(err)
+				}
+			}
+			s.change.Store(&act)
+			code, _, stderr := s.run("run", "-m", s.mapping, "--batch-size", "20", "--workers", "2", "--chunk-bytes", "3000", filepath.Join(filepath.Dir(s.path), "*.csv"))
+			_, command, ok := strings.Cut(stderr, "or begin anew with what is there now:  m3import ")
+			command, _, _ = strings.Cut(command, "\n")
+			if code != exitUsage || !ok {
+				t.Fatalf("exit code %d\n%s", code, stderr)
+			}
+			var args []string
+			for _, word := range strings.Fields(command) {
+				args = append(args, strings.Trim(word, "'"))
+			}
+			if code, _, stderr := s.run(args...); code != exitOK || !strings.Contains(stderr, "gives import ") {
+				t.Errorf("%v: exit code %d\n%s", args, code, stderr)
+			}
+		})
+	}
 }
