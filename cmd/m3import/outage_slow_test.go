@@ -100,7 +100,16 @@ func TestOutageSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, want := stable(s.page.String()), stable(string(was)); got != want {
-		t.Errorf("the session has become\n%s\nand %s shows\n%s\nwrite it anew with -update", got, outagePage, want)
+		is, shown := strings.Split(got, "\n"), strings.Split(want, "\n")
+		for i := range min(len(is), len(shown)) {
+			if is[i] != shown[i] {
+				t.Errorf("the session has become\n%s\nand %s shows\n%s\nwrite it anew with -update", is[i], outagePage, shown[i])
+				break
+			}
+		}
+		if len(is) != len(shown) {
+			t.Errorf("the session has %d lines, %s has %d", len(is), outagePage, len(shown))
+		}
 	}
 }
 
