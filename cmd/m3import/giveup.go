@@ -1,21 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/m3import/m3import/checkpoint"
 )
 
 // tellGivenUp says what --restart leaves behind: how far the import had come,
-// and the rejects that nobody will look for under its name any more. sendThem is
-// the command that sends those which a replay has not.
-func (r *runner) tellGivenUp(plan checkpoint.Plan, mark checkpoint.Mark, sendThem string) error {
+// and the rejects that are open still.
+func (r *runner) tellGivenUp(plan checkpoint.Plan, mark checkpoint.Mark) error {
 	n := mark.Counts
 	r.app.say("gives import %s up (%s, stopped at %s): %s settled, %s accepted, %s rejected",
 		plan.ID, kindOf(plan), place(plan, mark), plural(n.Read, "row"), grouped(n.Accepted), grouped(n.Rejected))
@@ -23,13 +21,19 @@ func (r *runner) tellGivenUp(plan checkpoint.Plan, mark checkpoint.Mark, sendThe
 	case plan.Kind == rejectsKind && r.job.kind == rejectsKind:
 		return nil // they are what is sent now
 	case plan.Kind == rejectsKind:
-		all, err := countLines(plan.Sources[0].Path)
-		if err != nil {
-			return coded(exitUsage, fmt.Errorf("the rejects that import %s was to send again cannot be counted: %w", plan.ID, err), "")
+		var all int64
+		var files []string
+		for _, src := range plan.Sources {
+			rows, err := countRows(src.Path)
+			if err != nil {
+				return coded(exitUsage, fmt.Errorf("the rejects that import %s was to send again cannot be counted: %w", plan.ID, err), "")
+			}
+			all += rows
+			files = append(files, src.Path)
 		}
 		if left := all - n.Accepted - n.Filtered; left > 0 {
-			r.app.say("%s of the %s that it was to send are not sent; they are in %s", grouped(left), plural(all, "reject"), plan.Sources[0].Path)
-			r.app.sayHint("to send them:  %s", sendThem)
+			r.app.say("%s of the %s that it was to send are not sent; they are in %s", grouped(left), plural(all, "reject"), strings.Join(files, " and "))
+			r.app.sayHint("to send them:  m3import replay rejects %s", shellQuote(r.journal.Dir()))
 		}
 	case n.Rejected > 0:
 		r.app.say("its %s: %s", plural(n.Rejected, "reject"), r.journal.RejectsPath())
@@ -40,7 +44,7 @@ func (r *runner) tellGivenUp(plan checkpoint.Plan, mark checkpoint.Mark, sendThe
 // giveUp ends an unfinished import when there is nothing to begin in its place:
 // what was imported before it is what the state directory is about again.
 func (r *runner) giveUp(plan checkpoint.Plan, mark checkpoint.Mark, skipped int) error {
-	if err := r.tellGivenUp(plan, mark, "m3import replay rejects "+shellQuote(r.journal.Dir())); err != nil {
+	if err := r.tellGivenUp(plan, mark); err != nil {
 		return err
 	}
 	if err := r.journal.GiveUp(); err != nil {
@@ -48,42 +52,6 @@ func (r *runner) giveUp(plan checkpoint.Plan, mark checkpoint.Mark, skipped int)
 	}
 	r.app.say("nothing else to do: %s, imported before (to send again under the same uids: --force)", plural(int64(skipped), "source"))
 	return nil
-}
-
-// rejectsOf is the command that imports a reject file that no replay would look
-// into any more.
-func (r *runner) rejectsOf(plan checkpoint.Plan) string {
-	words := []string{"m3import", "run", "--format", "ndjson", "--compression", "none"}
-	if plan.MappingFile != "" {
-		words = append(words, "-m", plan.MappingFile)
-	}
-	return resumeCommand(append(words, plan.Sources[0].Path))
-}
-
-// countLines is how many lines a text file has; one that lacks its end counts.
-func countLines(path string) (n int64, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	buf, last := make([]byte, 64<<10), byte('\n')
-	for {
-		size, err := f.Read(buf)
-		if size > 0 {
-			n += int64(bytes.Count(buf[:size], []byte("\n")))
-			last = buf[size-1]
-		}
-		if errors.Is(err, io.EOF) && last != '\n' {
-			return n + 1, nil
-		}
-		if errors.Is(err, io.EOF) {
-			return n, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
 }
 
 // sentAgain is what it means to begin anew.

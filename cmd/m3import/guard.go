@@ -94,6 +94,37 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 	return nil
 }
 
+// warnOfMapping says which sources were imported before under another mapping:
+// then nothing of them counts as done.
+func (r *runner) warnOfMapping(plan checkpoint.Plan, imports []checkpoint.Import) {
+	was := make(map[string]checkpoint.Plan) // the last one of each path
+	for _, im := range imports {
+		if im.Plan.Kind == "" && im.Plan.OrgID == plan.OrgID && im.Plan.ID != plan.ID {
+			for _, src := range im.Plan.Sources {
+				was[src.Path] = im.Plan
+			}
+		}
+	}
+	var first checkpoint.Plan
+	var name string
+	n := 0
+	for _, src := range plan.Sources {
+		if old, ok := was[src.Path]; ok && src.Path != "-" && old.MappingHash != plan.MappingHash {
+			if n++; n == 1 {
+				first, name = old, filepath.Base(src.Path)
+			}
+		}
+	}
+	if n == 0 || plan.Kind != "" {
+		return
+	}
+	if n > 1 {
+		name += fmt.Sprintf(" and %s", plural(int64(n-1), "other source"))
+	}
+	r.app.say("the mapping is not the one under which %s came before (%s %s, now %s %s): every row comes again, and rows that were mended in a reject file are rejected again if this mapping cannot take them",
+		name, orNone(first.MappingFile), shortHash(first.MappingHash), orNone(plan.MappingFile), shortHash(plan.MappingHash))
+}
+
 // firstImports finds, for each path and each content, the first import that may
 // have sent it to the plan's organization: finished or not, a replay or not, in
 // this state directory or another of the user's.

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +31,7 @@ func (a *app) replayCommand() *cobra.Command {
 		Use:   "replay",
 		Short: "Send rows again: mended rejects, a slice, a whole run",
 		Long:  "Send rows again.\n\n" + replayHelp,
-		Example: `  m3import replay rejects --state DIR
+		Example: `  m3import replay rejects DIR
   m3import replay slice -m mapping.yaml usage.csv --from 2026-01-01T00:00:00Z --to 2026-01-02T00:00:00Z
   m3import replay run 20260131T020000Z-4f2a1c --org NEW-ORGANIZATION`,
 		Args: cobra.NoArgs,
@@ -42,15 +44,18 @@ func (a *app) replayCommand() *cobra.Command {
 func (a *app) replayRejectsCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "rejects [STATE]",
-		Short: "Import the rejects of an import after they, or the mapping, were mended",
-		Long: `Import the reject file of a state directory's last import, after the file or the
-mapping was mended. Rows that are good now go in once; those that are still bad
-are the rejects of the replay, which becomes the directory's last import. So a
-second replay, with nothing mended in between, sends nothing.
+		Use:   "rejects [DIR]",
+		Short: "Import rejected rows after they, or the mapping, were mended",
+		Long: `Import the rejected rows of a state directory, after its reject files or the
+mapping were mended. Rows that are good now go in once; those that are still bad
+are the rejects of the replay, in a file of its own: mend them there from then on.
+A second replay, with nothing mended in between, sends nothing.
+
+DIR is the state directory, as the import and m3import status name it; it may be
+left out when only one has rejects.
 
 ` + replayHelp,
-		Example: "  m3import replay rejects ~/.local/state/m3import/usage-1a2b3c4d\n  m3import replay rejects --state DIR -m mended.yaml --dry-run",
+		Example: "  m3import replay rejects ~/.local/state/m3import/usage-1a2b3c4d\n  m3import replay rejects ~/.local/state/m3import/usage-1a2b3c4d -m mended.yaml --dry-run",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -84,28 +89,56 @@ func (a *app) replayRejects(ctx context.Context, f *runFlags) error {
 	case !st.Mark.Finished && st.Plan.Kind != rejectsKind:
 		return coded(exitUsage, fmt.Errorf("%s: its import is not finished, and may reject more", dir), "first  "+resumeCommand(st.Plan.Command))
 	}
-	source := st.Rejects
-	if !st.Mark.Finished {
-		source = st.Plan.Sources[0].Path // of the replay that was stopped
-	}
-	if info, err := os.Stat(source); err != nil {
-		return coded(exitUsage, err, "")
-	} else if info.Size() == 0 {
-		a.say("no rejects to replay")
-		return nil
-	}
-	if f.mapping == "" {
-		f.mapping = st.Plan.MappingFile
-	}
-	f.state, f.format, f.compression = dir, "ndjson", "none" // whatever the mapping says of the original
 	if org := a.getenv("M3TER_ORG_ID"); org != "" && !strings.Contains(org, st.Plan.OrgID) {
 		return coded(exitUsage, fmt.Errorf("these rejects are of organization %s, M3TER_ORG_ID says another", st.Plan.OrgID), "")
 	}
-	return a.importAs(ctx, f, []string{source}, rejectsKind)
+	files := []string{}
+	if !st.Mark.Finished { // the replay that was stopped goes on
+		for _, src := range st.Plan.Sources {
+			files = append(files, src.Path)
+		}
+		f.mapping = cmp.Or(f.mapping, st.Plan.MappingFile)
+	} else if files, err = a.filesToReplay(f, dir); err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		a.say("no rejects to replay")
+		return nil
+	}
+	f.state, f.format, f.compression = dir, "ndjson", "none" // whatever the mapping says of the original
+	return a.importAs(ctx, f, files, rejectsKind)
+}
+
+// filesToReplay are the reject files of a state directory that have open rows.
+// It sets the mapping to theirs when none was named.
+func (a *app) filesToReplay(f *runFlags, dir string) (files []string, err error) {
+	imports, err := checkpoint.Imports(dir)
+	if err != nil {
+		return nil, coded(exitUsage, err, "")
+	}
+	open, err := openRejects(imports)
+	if err != nil {
+		return nil, coded(exitUsage, err, "")
+	}
+	for i, file := range open {
+		if was := file.Plan.MappingFile; f.mapping == "" && i > 0 && was != open[0].Plan.MappingFile {
+			return nil, coded(exitUsage, fmt.Errorf("%s has rejects of imports under several mappings, %s and %s", dir, orNone(open[0].Plan.MappingFile), orNone(was)),
+				"say with -m which one all of them are replayed under")
+		}
+		if file.Plan.OrgID != open[0].Plan.OrgID {
+			return nil, coded(exitUsage, fmt.Errorf("%s has rejects of several organizations, %s and %s", dir, open[0].Plan.OrgID, file.Plan.OrgID),
+				"a reject file can be imported like any other: m3import run --format ndjson --compression none")
+		}
+		files = append(files, file.Rejects)
+	}
+	if f.mapping == "" && len(open) > 0 {
+		f.mapping = open[0].Plan.MappingFile
+	}
+	return files, nil
 }
 
 // stateWithRejects is the state directory to take rejects from: the one that
-// was named, or the only one that has some.
+// was named, or the only one that has some to replay.
 func (a *app) stateWithRejects(named string) (string, error) {
 	dirs, err := a.stateDirs(named)
 	if err != nil || named != "" {
@@ -113,13 +146,21 @@ func (a *app) stateWithRejects(named string) (string, error) {
 	}
 	var with []string
 	for _, dir := range dirs {
-		if s, err := checkpoint.Peek(dir); err == nil && (s.Mark.Counts.Rejected > 0 || s.Plan.Kind == rejectsKind) {
+		imports, err := checkpoint.Imports(dir)
+		if err != nil {
+			continue // m3import status tells
+		}
+		open, err := openRejects(imports)
+		stopped := slices.ContainsFunc(imports, func(im checkpoint.Import) bool {
+			return im.Current && im.Plan.Kind == rejectsKind && !im.Mark.Finished
+		})
+		if err == nil && (len(open) > 0 || stopped) {
 			with = append(with, dir)
 		}
 	}
 	switch len(with) {
 	case 0:
-		return "", coded(exitUsage, errors.New("no state directory has rejects"), "m3import status shows all of them")
+		return "", coded(exitUsage, errors.New("no state directory has rejects that are not replayed"), "m3import status shows all of them")
 	case 1:
 		return with[0], nil
 	}

@@ -128,8 +128,8 @@ but not resumed.
 
 The same command again goes on where the last one stopped, whatever stopped it.
 When all is done it sends nothing and exits 0. Rows that cannot be imported go
-to rejects.ndjson in the state directory, with the reason; that file can be
-mended and imported under the same mapping.
+to rejects.ndjson in the state directory, with the reason; mend them there, then
+"m3import replay rejects". Until then each run says that they are open.
 
 Ctrl-C, SIGTERM or a closed terminal stop it cleanly, and SIGUSR1 prints where it
 is. To change the rate while it runs, write it into the file rate-limit in the
@@ -269,6 +269,7 @@ func (a *app) importUnder(ctx context.Context, f *runFlags, args []string, kind 
 
 	r := &runner{app: a, f: f, job: j, client: client, submit: client, journal: journal}
 	err = r.all(ctx)
+	r.remind(err)
 	return withRoom(errors.Join(err, journal.Close()), journal.Dir())
 }
 

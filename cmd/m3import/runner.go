@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/m3import/m3import/checkpoint"
@@ -58,14 +59,14 @@ func (r *runner) all(ctx context.Context) error {
 	case givesUp && len(plan.Sources) == 0:
 		return r.giveUp(old, mark, plan.Skipped)
 	case len(plan.Sources) == 0 && r.job.kind == rejectsKind:
-		return coded(exitRejects, fmt.Errorf("%w before, and none was mended since", errRejects), r.mend())
+		return r.noneMended()
 	case len(plan.Sources) == 0:
 		if result == nil && !unfinished {
 			r.app.say("nothing to do: %s, imported before (to send again under the same uids: --force)", plural(int64(plan.Skipped), "source"))
 		}
 		return result
 	case givesUp:
-		if err := r.tellGivenUp(old, mark, r.rejectsOf(old)); err != nil {
+		if err := r.tellGivenUp(old, mark); err != nil {
 			return err
 		}
 	}
@@ -101,6 +102,9 @@ func (r *runner) resume(ctx context.Context, plan checkpoint.Plan, mark checkpoi
 
 // begin carries out a new import.
 func (r *runner) begin(ctx context.Context, plan checkpoint.Plan) error {
+	if imports, err := checkpoint.Imports(r.journal.Dir()); err == nil {
+		r.warnOfMapping(plan, imports)
+	}
 	if err := r.guardNew(plan); err != nil {
 		return err
 	}
@@ -109,7 +113,11 @@ func (r *runner) begin(ctx context.Context, plan checkpoint.Plan) error {
 	}
 	plan, _ = r.journal.Plan()
 	mark, _ := r.journal.Mark()
-	return r.one(ctx, plan, mark)
+	err := r.one(ctx, plan, mark)
+	if err == nil && plan.Skipped > 0 && r.job.kind == rejectsKind {
+		return r.noneMended() // of the files that were skipped
+	}
+	return err
 }
 
 func (r *runner) unfinished() (checkpoint.Plan, checkpoint.Mark, bool) {
@@ -192,6 +200,52 @@ func (r *runner) judge(ctx context.Context, im *pipeline.Import, rep *report, be
 func (r *runner) mend() string {
 	return fmt.Sprintf("each with its reason: %s\nmend them there, or the mapping, then  m3import replay rejects %s",
 		r.journal.RejectsPath(), shellQuote(r.journal.Dir()))
+}
+
+// noneMended is what a replay ends with that skipped files because they are as
+// they were when they were replayed last.
+func (r *runner) noneMended() error {
+	imports, err := checkpoint.Imports(r.journal.Dir())
+	if err != nil {
+		return err
+	}
+	open, err := openRejects(imports)
+	if err != nil {
+		return err
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	hint := changedTooLate(imports, r.job)
+	if hint == "" {
+		hint = "each with its reason:"
+		for _, f := range open {
+			hint += " " + f.Rejects
+		}
+	}
+	return coded(exitRejects, fmt.Errorf("%w before, and none was mended since: %s", errRejects, plural(openRows(open), "row")),
+		hint+"\nmend them there, or the mapping, then  m3import replay rejects "+shellQuote(r.journal.Dir()))
+}
+
+// remind tells of rejects of earlier imports that nobody has replayed: their
+// own import told of them, and that was perhaps weeks ago.
+func (r *runner) remind(err error) {
+	if err != nil && !errors.Is(err, errRejects) || r.job.kind != "" {
+		return
+	}
+	imports, e := checkpoint.Imports(r.journal.Dir())
+	if e != nil {
+		return // m3import status tells
+	}
+	open, e := openRejects(imports)
+	if err != nil { // it has told of its own
+		open = slices.DeleteFunc(open, func(f rejectFile) bool { return f.Current })
+	}
+	n := openRows(open)
+	if e != nil || n == 0 {
+		return
+	}
+	r.app.say("still open: %s of earlier imports; when they are mended,  m3import replay rejects %s", plural(n, "rejected row"), shellQuote(r.journal.Dir()))
 }
 
 // goOn is the hint of an import that has more to do.

@@ -22,13 +22,16 @@ type importStatus struct {
 	Position    checkpoint.Position `json:"position"`
 	Sources     int                 `json:"sources"`
 	Rows        checkpoint.Counts   `json:"rows"`
+	Together    *checkpoint.Counts  `json:"together,omitempty"` // of a replay: with the imports whose rejects it took
 	Rejects     string              `json:"rejects_file,omitempty"`
+	Open        int64               `json:"open_rejects"` // rows of all finished imports that no replay has taken
 	Started     time.Time           `json:"started,omitzero"`
 	Updated     time.Time           `json:"updated,omitzero"`
 	AgeSeconds  float64             `json:"age_seconds"` // since the last commit
 	Command     []string            `json:"command,omitempty"`
 	Resume      string              `json:"resume,omitempty"`
 	Error       string              `json:"error,omitempty"`
+	kind        string              // " (replay rejects)", "" of a run
 	place       string
 	age         time.Duration
 }
@@ -119,6 +122,17 @@ func (a *app) statusOf(s checkpoint.State) importStatus {
 	if s.Mark.Counts.Rejected > 0 {
 		out.Rejects = s.Rejects
 	}
+	if s.Plan.Kind != "" {
+		out.kind = " (" + s.Plan.Kind + ")"
+	}
+	if imports, err := checkpoint.Imports(s.Dir); err == nil {
+		if n, ok := together(imports); ok {
+			out.Together = &n
+		}
+		if open, err := openRejects(imports); err == nil {
+			out.Open = openRows(open)
+		}
+	}
 	last := s.Mark.Updated
 	if last.IsZero() {
 		last = s.Plan.Started
@@ -144,13 +158,20 @@ func (a *app) printStatuses(list []importStatus) error {
 		case "empty":
 			p.linef("  nothing was imported here yet")
 		default:
-			p.linef("  import    %s, last commit %s ago", s.Import, durationText(s.age))
+			p.linef("  import    %s%s, last commit %s ago", s.Import, s.kind, durationText(s.age))
 			p.linef("  position  %s", s.place)
 			p.linef("  rows      %s read, %s accepted, %s rejected, %s filtered out",
 				grouped(s.Rows.Read), grouped(s.Rows.Accepted), grouped(s.Rows.Rejected), grouped(s.Rows.Filtered))
 		}
+		if n := s.Together; n != nil {
+			p.linef("  together  %s read, %s accepted, %s rejected, %s filtered out, with the imports that it replays",
+				grouped(n.Read), grouped(n.Accepted), grouped(n.Rejected), grouped(n.Filtered))
+		}
 		if s.Rejects != "" {
 			p.linef("  rejects   %s", s.Rejects)
+		}
+		if s.Open > 0 {
+			p.linef("  open      %s; when they are mended,  m3import replay rejects %s", plural(s.Open, "rejected row"), shellQuote(s.State))
 		}
 		if s.Resume != "" {
 			p.linef("  go on     %s", s.Resume)
