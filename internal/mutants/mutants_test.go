@@ -73,7 +73,7 @@ var mutants = []mutant{
 		"c.count.retries.Add(1)\n\t}\n}", "c.count.retries.Add(1)\n\t\tif n := len(what.body); n > 2 {\n\t\t\twhat.body = append(append([]byte(nil), what.body[:n-2]...), \" ]}\"...)\n\t\t}\n\t}\n}",
 	}}, "./uploader", "TestSubmitRetries"},
 	{"take any 200 for accepted", "uploader/client.go", []edit{{
-		`answer.Result == "accepted"`, `true`,
+		`accepted = value == "accepted"`, `accepted = true`,
 	}}, "./uploader", "TestSubmitRetries"},
 	{"forget the tail of a packed body", "uploader/batch.go", []edit{{
 		"return b.body[:len(b.body):len(b.body)]",
@@ -83,7 +83,7 @@ var mutants = []mutant{
 		"t.pos = Pos{start.Offset + n, start.Line + lines}\n", "t.pos = Pos{start.Offset + n, start.Line + lines}\n\tstart.Offset = t.first.Offset\n",
 	}}, "./pipeline", "TestSameWhateverTheSizes"},
 	{"lose the last record, which has no line end", "reader/text.go", []edit{{
-		"final := t.err == io.EOF\n", "final := false\n",
+		"final := ended && t.err == io.EOF\n", "final := ended && t.err == errNoRecord\n",
 	}}, "./reader", "TestNDJSONSource"},
 	{"send on from a source that has changed", "pipeline/cut.go", []edit{{
 		"if info.Size() != src.Size || !info.ModTime().Equal(src.Modified) {", "if false {",
