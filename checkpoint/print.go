@@ -47,8 +47,8 @@ func digest(f io.ReaderAt, from, to int64) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// covered reports whether the digests of the ends cover every byte.
-func (p Print) covered() bool { return p.Head != "" && p.Size <= 2*edge }
+// Covered reports whether the digests of the ends cover every byte.
+func (p Print) Covered() bool { return p.Head != "" && p.Size <= 2*edge }
 
 // Diff says in plain words what tells q from p, where p is what a source was
 // and q what it is: "size 100 → 120 bytes, modified …". It is empty when they
@@ -81,7 +81,7 @@ func (p Print) Diff(q Print) string {
 	if bothFull && p.Full != q.Full && len(diff) == 0 {
 		diff = append(diff, "content differs between its first and last 64 KiB")
 	}
-	if !p.Modified.Equal(q.Modified) && (len(diff) > 0 || !bothFull && !p.covered()) {
+	if !p.Modified.Equal(q.Modified) && (len(diff) > 0 || !bothFull && !p.Covered()) {
 		diff = append(diff, fmt.Sprintf("modified %s → %s", stamp(p.Modified), stamp(q.Modified)))
 	}
 	return strings.Join(diff, ", ")

@@ -99,6 +99,21 @@ func (im *Import) Try(path string) error {
 	return src.Close()
 }
 
+// Look opens a source as Run would, and closes it: base is its Record.Source,
+// and rows whether there is anything in it but a header.
+func (im *Import) Look(path string) (base string, rows bool, err error) {
+	src, _, err := im.open(path)
+	if err != nil {
+		return "", false, err
+	}
+	defer src.Close()
+	_, err = src.Next()
+	if err == io.EOF {
+		return src.Base(), false, nil
+	}
+	return src.Base(), err == nil, err
+}
+
 // open opens a source with the columns that its mapping asks for.
 func (im *Import) open(path string) (*reader.Source, *mapper.Mapper, error) {
 	mapping, m := im.Mapping, im.mapper

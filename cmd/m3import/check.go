@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -24,7 +23,9 @@ type checkFlags struct {
 	batchSize  int
 	batchBytes int
 	selection  *pipeline.Selection
-	state      string // of a run --dry-run
+	state      string // these are of a run --dry-run
+	same       bool
+	force      bool
 }
 
 func (a *app) checkCommand() *cobra.Command {
@@ -91,12 +92,8 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 		Mapping: mapping, Reader: f.reader(), Stdin: a.stdin, Submit: audit, Journal: pipeline.Forget{},
 		Limits: uploader.Limits{Items: f.batchSize, Bytes: f.batchBytes}, Uploads: 1, Now: a.now, Select: f.selection,
 	}
-	for _, path := range paths {
-		size := int64(-1)
-		if info, err := os.Stat(path); err == nil {
-			size = info.Size()
-		}
-		im.Sources = append(im.Sources, checkpoint.Source{Path: path, Print: checkpoint.Print{Size: size}})
+	if im.Sources, err = a.toCheck(f, paths, im); err != nil {
+		return err
 	}
 	firsts := make(map[string]pipeline.Reject)
 	im.OnReject = func(r pipeline.Reject) {
@@ -115,6 +112,30 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 		return err
 	}
 	return rep.verdict()
+}
+
+// toCheck are the sources that a run would take of paths if none was imported
+// before. What a run would refuse is a warning here, as the rest can be checked.
+func (a *app) toCheck(f *checkFlags, paths []string, as *pipeline.Import) ([]checkpoint.Source, error) {
+	j := &job{mapping: as.Mapping, force: f.force, same: f.same}
+	var all []checkpoint.Source
+	var list []candidate
+	for _, path := range paths {
+		src, err := j.fingerprint(path)
+		if err != nil {
+			return nil, coded(exitUsage, err, "")
+		}
+		src.Modified = time.Time{} // nothing is remembered, so that a change does no harm
+		all, list = append(all, src), append(list, candidate{Source: src})
+	}
+	// Look is for an import of its own, since Run is called on this one.
+	keep, notes, err := j.withoutCopies(list, &pipeline.Import{Mapping: as.Mapping, Reader: as.Reader})
+	if c, ok := errors.AsType[*codedError](err); ok {
+		a.say("warning: a run would refuse this: %v; it would need --same or --force", c)
+		return all, nil
+	}
+	a.sayAll(notes)
+	return keep, err
 }
 
 // checkOnline proves that the credentials work and the organization is there.

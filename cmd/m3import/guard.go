@@ -48,6 +48,7 @@ type earlier struct {
 	when time.Time // the first one began
 	id   string
 	dir  string // its state directory
+	path string // of the source then
 }
 
 // guardNew looks at each source that is about to be imported for rows that an
@@ -59,13 +60,17 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 		return err
 	}
 	now := r.app.now()
-	var late []string
+	var late, anew []string
 	var again int64
 	for _, src := range plan.Sources {
 		if src.Path == "-" {
 			continue // what it held earlier nobody knows
 		}
-		was, known := byContent[contentKey(src.Print)]
+		was, known := byContent[contentKey(src.Print)+src.Name]
+		if other, ok := byContent[contentKey(src.Print)]; ok && !known && acceptedRows(other, other.path) > 0 {
+			anew = append(anew, fmt.Sprintf("warning: %s holds what %s held in import %s: with the uid rule row it is other usage, and billed as such",
+				visible(src.Path), visible(other.path), other.id))
+		}
 		if p, ok := byPath[src.Path]; ok && (!known || p.when.Before(was.when)) {
 			was, known = p, true
 		}
@@ -88,8 +93,9 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 			"m3ter knows a uid for 35 days: rows of then that are still in there would be billed twice\n"+
 				"put the new rows into a file of their own; or add --allow-beyond-dedupe-window to send all the same")
 	}
+	r.app.sayAll(anew)
 	if again > 0 {
-		r.app.say("up to %s were accepted before and are sent again under the same uids: the platform ignores them, and counts them against your allowance", plural(again, "row"))
+		r.app.say("up to %s accepted before: sent again under the same uids, which the platform ignores and counts against your allowance", plural(again, "row"))
 	}
 	return nil
 }
@@ -125,7 +131,8 @@ func (r *runner) warnOfMapping(plan checkpoint.Plan, imports []checkpoint.Import
 		name, orNone(first.MappingFile), shortHash(first.MappingHash), orNone(plan.MappingFile), shortHash(plan.MappingHash))
 }
 
-// firstImports finds, for each path and each content, the first import that may
+// firstImports finds, for each path and each content (and each content with its
+// name, where that is a part of uids), the first import that may
 // have sent it to the plan's organization: finished or not, a replay or not, in
 // this state directory or another of the user's.
 func (r *runner) firstImports(plan checkpoint.Plan) (byPath, byContent map[string]earlier, err error) {
@@ -155,9 +162,10 @@ func (r *runner) firstImports(plan checkpoint.Plan) (byPath, byContent map[strin
 				if i > im.Mark.Position.Source {
 					break
 				}
-				e := earlier{when: im.Plan.Started, id: im.Plan.ID, dir: dir}
+				e := earlier{when: im.Plan.Started, id: im.Plan.ID, dir: dir, path: src.Path}
 				note(byPath, src.Path, e)
 				note(byContent, contentKey(src.Print), e)
+				note(byContent, contentKey(src.Print)+src.Name, e)
 			}
 		}
 	}

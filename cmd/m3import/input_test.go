@@ -39,3 +39,25 @@ func TestOddNames(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }
+
+// Large files of the same size and ends are the same only when every byte is.
+func TestCopiesOfLargeFiles(t *testing.T) {
+	head := "id,who,when,amount\n1,acme,2026-01-01T00:00:00Z,1\n" + strings.Repeat("\n", 100_000)
+	tail := strings.Repeat("\n", 100_000)
+	middle := func(n string) string { return head + "2,acme,2026-01-01T00:00:00Z," + n + "\n" + tail }
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{
+		"m.yaml": "version: 1\nmeter: {const: api}\naccount: who\nts: when\nuid: row\nmeasure: {n: amount}\n",
+		"a.csv":  middle("2"), "b.csv": middle("3"), "c.csv": middle("2"),
+	})
+	s := newSession(t, newPlatform(t, sandbox.Config{}))
+	mapping := filepath.Join(dir, "m.yaml")
+	code, stdout, stderr := s.run("run", "-m", mapping, filepath.Join(dir, "[ab].csv"))
+	if code != exitOK || strings.Contains(stderr, "holds what") {
+		t.Errorf("another middle: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	code, _, stderr = s.run("run", "-m", mapping, filepath.Join(dir, "[bc].csv"), filepath.Join(dir, "a.csv"))
+	if code != exitUsage || !strings.Contains(stderr, "a.csv holds what ") {
+		t.Errorf("the same: exit code %d\n%s", code, stderr)
+	}
+}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/mapper"
+	"github.com/m3import/m3import/pipeline"
+	"github.com/m3import/m3import/reader"
 )
 
 // job is what an import is about: what must be the same when it goes on.
@@ -28,6 +30,7 @@ type job struct {
 	verifyFull  bool
 	force       bool // send sources that were imported before, too
 	same        bool // a source that looks like one imported before is it
+	copies      bool // sources of the same content are all sent: what an earlier import did
 }
 
 // stateDir is where the job's state is kept when nothing else was said: one
@@ -102,28 +105,35 @@ func (j *job) namesCount() bool {
 }
 
 // newPlan is the plan of a new import: the sources that no earlier import of
-// this state directory has finished. It is empty when there is nothing new.
-func (j *job) newPlan(a *app, journal *checkpoint.Journal) (checkpoint.Plan, error) {
+// this state directory has finished, without copies. It is empty when there is
+// nothing new. read says how sources are read.
+func (j *job) newPlan(a *app, journal *checkpoint.Journal, read reader.Options) (checkpoint.Plan, error) {
 	now := a.now().UTC()
 	plan := checkpoint.Plan{
 		Version: checkpoint.Version, Kind: j.kind, Started: now, Command: a.command,
 		OrgID: j.orgID, Endpoint: j.endpoint,
 		MappingFile: j.mappingFile, MappingHash: j.mappingHash, UIDVersion: mapper.UIDVersion, Selection: j.selection,
 	}
+	var list []candidate
 	for _, path := range j.paths {
 		src, err := j.fingerprint(path)
 		if err != nil {
 			return plan, err
 		}
-		if done, err := j.done(journal, src); err != nil {
+		done, err := j.done(journal, src)
+		if err != nil {
 			return plan, err
-		} else if done {
-			plan.Skipped++
-			continue
 		}
-		plan.Sources = append(plan.Sources, src)
+		if done {
+			plan.Skipped++
+		}
+		list = append(list, candidate{src, done})
 	}
-	return plan, nil
+	var notes []string
+	var err error
+	plan.Sources, notes, err = j.withoutCopies(list, &pipeline.Import{Mapping: j.mapping, Reader: read})
+	a.sayAll(notes)
+	return plan, err
 }
 
 // done reports whether an earlier import of this state directory has finished

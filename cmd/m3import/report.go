@@ -254,15 +254,15 @@ func (p *printer) totals(totals []checkpoint.Total) {
 // remarks are what a person should know about rows that were accepted.
 func (p *printer) remarks(n checkpoint.Counts) {
 	for _, m := range []struct {
-		n    int64
-		text string
+		n          int64
+		noun, text string
 	}{
-		{n.TimesTruncated, "times were cut to milliseconds, which is what the platform keeps"},
-		{n.NumbersInexact, "numbers have digits that a double cannot hold: they are sent whole, the platform will round them"},
-		{n.TimesAncient, "times are before the year 2000: is the format of ts right?"},
+		{n.TimesTruncated, "time", "cut to milliseconds, which is what the platform keeps"},
+		{n.NumbersInexact, "number", "with digits that a double cannot hold: sent whole, the platform will round"},
+		{n.TimesAncient, "time", "before the year 2000: is the format of ts right?"},
 	} {
 		if m.n > 0 {
-			p.linef("  note: %s %s", grouped(m.n), m.text)
+			p.linef("  note: %s %s", plural(m.n, m.noun), m.text)
 		}
 	}
 }

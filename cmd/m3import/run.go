@@ -165,8 +165,8 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.state, "state", "", "the state `directory` of this import (default: one for each set of sources, below the user's state directory)")
 	flags.StringVar(&f.verify, "verify", "quick", "how a source is compared with what it was: quick (size, times, first and last 64 KiB) or full (every byte)")
 	flags.BoolVar(&f.restart, "restart", false, "give the unfinished import up and begin anew, with the same uids")
-	flags.BoolVar(&f.same, "same", false, "take a source that has the size and the ends of one imported before for the same, whatever its time")
-	flags.BoolVar(&f.force, "force", false, "import sources again that were imported before, with the same uids")
+	flags.BoolVar(&f.same, "same", false, "take a source that has the size and the ends of one imported before for the same, whatever its time; and a copy beside it, too")
+	flags.BoolVar(&f.force, "force", false, "import sources again that were imported before, with the same uids; and copies of others")
 	flags.BoolVar(&f.allowBeyond, "allow-beyond-dedupe-window", false, "send rows again that were first sent more than 34 days ago: m3ter may bill them twice")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but send: the same as m3import check")
 	flags.BoolVar(&f.allowRejects, "allow-rejects", false, "exit 0 although rows were rejected")
@@ -239,7 +239,7 @@ func (a *app) importAs(ctx context.Context, f *runFlags, args []string, kind str
 
 func (a *app) importUnder(ctx context.Context, f *runFlags, args []string, kind string, rate *rateControl) error {
 	if f.dryRun {
-		return a.check(ctx, &checkFlags{inputFlags: f.inputFlags, state: f.state, json: f.json, rateLimit: f.rateLimit,
+		return a.check(ctx, &checkFlags{inputFlags: f.inputFlags, state: f.state, same: f.same, force: f.force, json: f.json, rateLimit: f.rateLimit,
 			batchSize: f.batchSize, batchBytes: f.batchBytes, selection: f.selection}, args)
 	}
 	j, client, err := a.prepare(f, args, kind)
@@ -297,7 +297,7 @@ func (a *app) prepare(f *runFlags, args []string, kind string) (*job, *uploader.
 	j := &job{
 		kind: kind, args: abs, paths: paths, orgID: cfg.OrgID, endpoint: cfg.IngestURL,
 		mappingFile: f.mapping, mapping: mapping, mappingHash: "no mapping, version 1",
-		verifyFull: f.verify == "full", force: f.force, same: f.same,
+		verifyFull: f.verify == "full", force: f.force, same: f.same, copies: f.original != nil,
 	}
 	if mapping != nil {
 		j.mappingHash = mapping.Hash()

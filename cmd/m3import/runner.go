@@ -48,7 +48,7 @@ func (r *runner) all(ctx context.Context) error {
 			return result // what was asked for is the import that was just finished
 		}
 	}
-	plan, err := r.job.newPlan(r.app, r.journal)
+	plan, err := r.job.newPlan(r.app, r.journal, r.f.reader())
 	if err != nil {
 		if _, ok := errors.AsType[*codedError](err); ok {
 			return err
