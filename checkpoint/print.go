@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,8 +24,10 @@ func Fingerprint(f io.ReaderAt, info fs.FileInfo, full bool) (Print, error) {
 	if p.Head, err = digest(f, 0, min(edge, size)); err != nil {
 		return Print{}, err
 	}
-	if p.Tail, err = digest(f, max(0, size-edge), size); err != nil {
-		return Print{}, err
+	if p.Tail = p.Head; size > edge {
+		if p.Tail, err = digest(f, size-edge, size); err != nil {
+			return Print{}, err
+		}
 	}
 	if full {
 		if p.Full, err = digest(f, 0, size); err != nil {
@@ -35,9 +38,15 @@ func Fingerprint(f io.ReaderAt, info fs.FileInfo, full bool) (Print, error) {
 }
 
 // digest is of the bytes from..to.
+// digestBuffers are for reading what is digested: of ten thousand small sources
+// each would need one of its own.
+var digestBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+
 func digest(f io.ReaderAt, from, to int64) (string, error) {
 	h := sha256.New()
-	n, err := io.Copy(h, io.NewSectionReader(f, from, to-from))
+	buf := digestBuffers.Get().(*[]byte)
+	defer digestBuffers.Put(buf)
+	n, err := io.CopyBuffer(h, io.NewSectionReader(f, from, to-from), *buf)
 	if err != nil {
 		return "", err
 	}

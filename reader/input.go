@@ -204,17 +204,20 @@ type peeker struct {
 	r    io.Reader
 	head []byte // read from r, not yet from the peeker
 	err  error  // of r, due after head
+	// first is how much memory a look takes at first: of ten thousand small
+	// sources each would need room for a large one.
+	first int
 }
 
 // peek returns the next n bytes, fewer when there are no more. They are good
 // until the next call.
 func (p *peeker) peek(n int) []byte {
 	for p.err == nil && len(p.head) < n {
-		if cap(p.head) < n {
-			p.head = append(make([]byte, 0, n), p.head...)
+		if len(p.head) == cap(p.head) {
+			p.head = append(make([]byte, 0, min(n, max(2*cap(p.head), p.first, 512))), p.head...)
 		}
 		var k int
-		k, p.err = p.r.Read(p.head[len(p.head):n])
+		k, p.err = p.r.Read(p.head[len(p.head):min(n, cap(p.head))])
 		p.head = p.head[:len(p.head)+k]
 	}
 	return p.head[:min(n, len(p.head))]

@@ -122,6 +122,9 @@ func open(in *input, opt Options) (s *Source, err error) {
 	base, namedCompression, named := splitName(in.name)
 	in.compression = None // until it is known, for the words of errors
 	raw := &peeker{r: rawReader{in}}
+	if in.file != nil {
+		raw.first = int(min(in.size+1, sniffBytes))
+	}
 	head := raw.peek(4)
 	if len(head) == 0 && raw.err != io.EOF {
 		return nil, raw.err

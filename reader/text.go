@@ -56,6 +56,9 @@ func (t *textSource) close() error      { return t.in.close() }
 // whole one.
 func (t *textSource) next() (*Chunk, error) {
 	if t.buf == nil {
+		if len(t.ahead) == 0 && t.err != nil {
+			return nil, t.err
+		}
 		t.buf = t.take()
 	}
 	for {
@@ -150,6 +153,10 @@ func (t *textSource) emit(n int) *Chunk {
 	text := t.buf[:n]
 	rest := t.buf[n:t.n]
 	c := &textChunk{source: t, text: text, buf: t.buf}
+	if len(rest) == 0 && len(t.ahead) == 0 && t.err != nil {
+		t.buf, t.n = nil, 0 // of many sources, most are read in one go
+		return t.chunk(c, int64(n), int64(countLines(text, t.nl)))
+	}
 	t.buf = t.take()
 	if len(rest) > len(t.buf) {
 		t.buf = make([]byte, len(rest))
