@@ -13,6 +13,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -45,9 +46,14 @@ func run(ctx context.Context, args []string) error {
 	asJSON := flags.Bool("json", false, "print JSON instead of tables")
 	flags.StringVar(&b.dir, "dir", "", "where inputs are kept (default: m3import-bench in the user's cache directory)")
 	flags.BoolVar(&b.keep, "keep", false, "keep the inputs of gigabytes, too")
+	flags.StringVar(&b.parent, "work", "", "where state is kept while it is measured, a disk whose speed shows (default: where inputs are)")
+	read := flags.String("read", "", "measure nothing: print the tables of a `file` that --json made")
 	product := flags.String("product", "", "measure this `program` instead of the one in this checkout")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *read != "" {
+		return printTables(*read)
 	}
 	pattern, err := regexp.Compile("(?i)" + *only)
 	if err != nil {
@@ -82,7 +88,8 @@ type bench struct {
 	rounds int
 	dir    string // inputs, kept from run to run
 	bin    string // programs
-	work   string // everything else; removed at the end
+	parent string // of work; "": dir
+	work   string // programs, state and all else that is removed at the end; "": not made yet
 	sink   *sink
 	keep   bool
 	big    []string // inputs to remove after the contest
@@ -107,7 +114,7 @@ func (b *bench) setUp(ctx context.Context, product string) (err error) {
 	if err := os.MkdirAll(b.dir, 0o755); err != nil {
 		return err
 	}
-	if b.work, err = os.MkdirTemp(b.dir, "run-"); err != nil {
+	if b.work, err = os.MkdirTemp(cmp.Or(b.parent, b.dir), "run-"); err != nil {
 		return err
 	}
 	b.bin = filepath.Join(b.work, "bin")
@@ -165,6 +172,9 @@ func (b *bench) tidy() {
 }
 
 func (b *bench) tearDown() {
+	if b.work == "" {
+		return
+	}
 	if b.sink != nil {
 		b.sink.stop()
 	}

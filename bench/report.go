@@ -156,6 +156,19 @@ func (r *report) writeJSON(w io.Writer) error {
 	return enc.Encode(r)
 }
 
+// printTables prints what an earlier run wrote as JSON.
+func printTables(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var r report
+	if err := json.Unmarshal(text, &r); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return r.write(os.Stdout)
+}
+
 // write writes the tables for people.
 func (r *report) write(w io.Writer) error {
 	m := r.Machine
