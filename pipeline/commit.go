@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strconv"
 	"time"
 
 	"github.com/m3import/m3import/checkpoint"
-	"github.com/m3import/m3import/internal/jsonx"
 	"github.com/m3import/m3import/uploader"
 )
 
@@ -171,7 +169,8 @@ func (c *committer) take(p *parcel) {
 		c.mark.Counts.Add(s.counts)
 		c.mark.Current.Add(s.counts)
 		if s.done {
-			c.line = appendSourceLine(c.line[:0], c.im.Sources[s.source].Path, c.mark.Current)
+			done := checkpoint.SourceCounts{Path: c.im.Sources[s.source].Path, Counts: c.mark.Current}
+			c.line = done.Append(c.line[:0])
 			c.im.Journal.SourceDone(c.line)
 			c.mark.Current = checkpoint.Counts{}
 		}
@@ -202,18 +201,4 @@ func (c *committer) commit() error {
 	}
 	c.group = c.group[:0]
 	return nil
-}
-
-// appendSourceLine appends what a finished source came to, as one JSON object.
-func appendSourceLine(dst []byte, path string, n checkpoint.Counts) []byte {
-	dst = append(dst, `{"source":`...)
-	dst = jsonx.AppendStringS(dst, path)
-	for _, m := range [...]struct {
-		key string
-		n   int64
-	}{{"read", n.Read}, {"accepted", n.Accepted}, {"rejected", n.Rejected}, {"filtered", n.Filtered}, {"measurements", n.Measurements}} {
-		dst = append(append(append(dst, `,"`...), m.key...), `":`...)
-		dst = strconv.AppendInt(dst, m.n, 10)
-	}
-	return append(dst, '}')
 }

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +23,9 @@ var errBeyondWindow = errors.New("rows would be sent again that the platform may
 // guardResume refuses to send again what a crash left uncertain, when that was
 // first sent too long ago.
 func (r *runner) guardResume(plan checkpoint.Plan, mark checkpoint.Mark) error {
+	if err := r.guardRest(plan, mark); err != nil {
+		return err
+	}
 	if mark.FirstSent.IsZero() || mark.Position.Source >= len(plan.Sources) {
 		return nil // nothing after the mark was ever sent
 	}
@@ -43,55 +43,27 @@ func (r *runner) guardResume(plan checkpoint.Plan, mark checkpoint.Mark) error {
 			"find out what arrived (the data explorer shows it), or add --allow-beyond-dedupe-window to send all the same")
 }
 
-// earlier is what is known of an earlier import of a source.
-type earlier struct {
-	when time.Time // the first one began
-	id   string
-	dir  string // its state directory
-	path string // of the source then
-}
-
 // guardNew looks at each source that is about to be imported for rows that an
-// earlier import of this state directory sent: because it is forced, or because
-// the file has changed and its old rows come along.
+// earlier import sent: because it is forced, or because the file has changed and
+// its old rows come along.
 func (r *runner) guardNew(plan checkpoint.Plan) error {
-	byPath, byContent, err := r.firstImports(plan)
+	earliest, twins, err := r.firstImports(plan.Sources, func(checkpoint.Import) bool { return true })
 	if err != nil {
 		return err
 	}
-	now := r.app.now()
-	var late, anew []string
-	var again int64
-	for _, src := range plan.Sources {
-		if src.Path == "-" {
-			continue // what it held earlier nobody knows
-		}
-		was, known := byContent[contentKey(src.Print)+src.Name]
-		if other, ok := byContent[contentKey(src.Print)]; ok && !known && acceptedRows(other, other.path) > 0 {
+	var anew []string
+	for i, src := range plan.Sources {
+		if was, ok := twins[i]; ok && was.accepted() > 0 {
 			anew = append(anew, fmt.Sprintf("warning: %s holds what %s held in import %s: with the uid rule row it is other usage, and billed as such",
-				visible(src.Path), visible(other.path), other.id))
-		}
-		if p, ok := byPath[src.Path]; ok && (!known || p.when.Before(was.when)) {
-			was, known = p, true
-		}
-		if !known {
-			continue
-		}
-		rows := acceptedRows(was, src.Path)
-		again += rows
-		if age := now.Sub(was.when); age >= safeWindow {
-			late = append(late, fmt.Sprintf("%s was first imported %s ago, on %s (%s accepted then)",
-				src.Path, durationText(age), was.when.Format("2006-01-02"), plural(rows, "row")))
+				visible(src.Path), visible(was.source().Path), was.Plan.ID))
 		}
 	}
-	if len(late) > 0 && !r.f.allowBeyond {
-		more := ""
-		if len(late) > 5 {
-			late, more = late[:5], fmt.Sprintf("; and %d more sources", len(late)-5)
-		}
-		return coded(exitUsage, fmt.Errorf("%w: %s%s", errBeyondWindow, strings.Join(late, "; "), more),
-			"m3ter knows a uid for 35 days: rows of then that are still in there would be billed twice\n"+
-				"put the new rows into a file of their own; or add --allow-beyond-dedupe-window to send all the same")
+	var again int64
+	for _, was := range earliest {
+		again += was.accepted()
+	}
+	if err := r.tooLate(plan.Sources, earliest); err != nil {
+		return err
 	}
 	r.app.sayAll(anew)
 	if again > 0 {
@@ -131,62 +103,88 @@ func (r *runner) warnOfMapping(plan checkpoint.Plan, imports []checkpoint.Import
 		name, orNone(first.MappingFile), shortHash(first.MappingHash), orNone(plan.MappingFile), shortHash(plan.MappingHash))
 }
 
-// firstImports finds, for each path and each content (and each content with its
-// name, where that is a part of uids), the first import that may
-// have sent it to the plan's organization: finished or not, a replay or not, in
-// this state directory or another of the user's.
-func (r *runner) firstImports(plan checkpoint.Plan) (byPath, byContent map[string]earlier, err error) {
-	byPath, byContent = make(map[string]earlier), make(map[string]earlier)
-	note := func(m map[string]earlier, key string, e earlier) {
-		if was, ok := m[key]; !ok || e.when.Before(was.when) {
-			m[key] = e
-		}
+// guardRest looks at what an unfinished import has still to read for rows that
+// another import has sent: one that began since, in another state directory, or
+// one that began before and was not too long ago then.
+func (r *runner) guardRest(plan checkpoint.Plan, mark checkpoint.Mark) error {
+	rest := plan.Sources[min(mark.Position.Source, len(plan.Sources)):]
+	earliest, _, err := r.firstImports(rest, func(im checkpoint.Import) bool {
+		return im.Plan.ID != plan.ID && plan.Started.Sub(im.Plan.Started) < safeWindow
+	})
+	if err != nil {
+		return err
 	}
-	dirs, err := r.app.stateDirs("")
-	if err != nil || !slices.Contains(dirs, r.journal.Dir()) {
-		dirs = append(dirs, r.journal.Dir())
-	}
-	for _, dir := range dirs {
-		imports, err := checkpoint.Imports(dir)
-		if err != nil && dir == r.journal.Dir() {
-			return nil, nil, err
-		}
-		if err != nil {
-			r.app.say("warning: %s cannot be read, so it is not known whether rows were sent from there before: %v", dir, err)
-		}
-		for _, im := range imports {
-			if im.Plan.OrgID != plan.OrgID || im.Plan.Endpoint != plan.Endpoint || !im.Mark.Begun() {
-				continue
-			}
-			for i, src := range im.Plan.Sources {
-				if i > im.Mark.Position.Source {
-					break
-				}
-				e := earlier{when: im.Plan.Started, id: im.Plan.ID, dir: dir, path: src.Path}
-				note(byPath, src.Path, e)
-				note(byContent, contentKey(src.Print), e)
-				note(byContent, contentKey(src.Print)+src.Name, e)
-			}
-		}
-	}
-	return byPath, byContent, nil
+	return r.tooLate(rest, earliest)
 }
 
-func contentKey(p checkpoint.Print) string { return fmt.Sprint(p.Size, p.Head, p.Tail) }
-
-// acceptedRows is how many rows of a source an earlier import had accepted; 0
-// when its files are gone.
-func acceptedRows(of earlier, path string) (n int64) {
-	f, err := os.Open(filepath.Join(of.dir, "imports", of.id, "sources.ndjson"))
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	dec := json.NewDecoder(f)
-	for s := (sourceReport{}); dec.Decode(&s) == nil; s = (sourceReport{}) {
-		if s.Path == path {
-			n += s.Accepted
+// tooLate refuses sources that were first sent too long ago.
+func (r *runner) tooLate(sources []checkpoint.Source, earliest map[int]sourceOf) error {
+	now := r.app.now()
+	var late []string
+	for i, src := range sources {
+		was, known := earliest[i]
+		if !known {
+			continue
+		}
+		if age := now.Sub(was.Plan.Started); age >= safeWindow {
+			late = append(late, fmt.Sprintf("%s was first imported %s ago, on %s (%s accepted then)",
+				src.Path, durationText(age), was.Plan.Started.Format("2006-01-02"), plural(was.accepted(), "row")))
 		}
 	}
-	return n
+	if len(late) == 0 || r.f.allowBeyond {
+		return nil
+	}
+	more := ""
+	if len(late) > 5 {
+		late, more = late[:5], fmt.Sprintf("; and %d more sources", len(late)-5)
+	}
+	return coded(exitUsage, fmt.Errorf("%w: %s%s", errBeyondWindow, strings.Join(late, "; "), more),
+		"m3ter knows a uid for 35 days: rows of then that are still in there would be billed twice\n"+
+			"put the new rows into a file of their own; or add --allow-beyond-dedupe-window to send all the same")
+}
+
+// firstImports finds for each source, by its path or its content, the first
+// import that may have sent it, among those that count: finished or not, a
+// replay or not, in this state directory or another of the user's. Where the
+// name of a source is a part of uids, twins are those with the same content under
+// another name, for sources that nothing else is known of. What standard input
+// held earlier nobody knows.
+func (r *runner) firstImports(sources []checkpoint.Source, counts func(checkpoint.Import) bool) (earliest, twins map[int]sourceOf, err error) {
+	all, err := r.knownImports()
+	if err != nil {
+		return nil, nil, err
+	}
+	byPath, byContent := make(map[string]sourceOf), make(map[string]sourceOf)
+	note := func(m map[string]sourceOf, key string, s sourceOf) {
+		if was, ok := m[key]; !ok || s.Plan.Started.Before(was.Plan.Started) {
+			m[key] = s
+		}
+	}
+	for _, im := range all {
+		for i, src := range im.Plan.Sources {
+			if i > im.Mark.Position.Source || !counts(im.Import) {
+				break
+			}
+			note(byPath, src.Path, sourceOf{im, i})
+			note(byContent, contentKey(src.Print), sourceOf{im, i})
+			note(byContent, rowsKey(src.Print), sourceOf{im, i})
+		}
+	}
+	earliest, twins = make(map[int]sourceOf), make(map[int]sourceOf)
+	for i, src := range sources {
+		if src.Path == "-" {
+			continue
+		}
+		was, known := byContent[rowsKey(src.Print)]
+		if twin, ok := byContent[contentKey(src.Print)]; ok && !known {
+			twins[i] = twin
+		}
+		if p, ok := byPath[src.Path]; ok && (!known || p.Plan.Started.Before(was.Plan.Started)) {
+			was, known = p, true
+		}
+		if known {
+			earliest[i] = was
+		}
+	}
+	return earliest, twins, nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/mapper"
@@ -148,12 +149,15 @@ func (j *job) done(journal *checkpoint.Journal, src checkpoint.Source) (bool, er
 		return false, err
 	}
 	if was.Doubt != "" && !j.same {
-		return false, coded(exitUsage,
-			fmt.Errorf("%s: it looks like a source that import %s finished on %s, but not surely: %s",
-				src.Path, was.Import, was.When.Format("2006-01-02"), was.Doubt),
-			"it is the same: add --same, and it is not sent\nit was changed in the middle, or should be sent again: add --force (the same rows get the same uids)")
+		return false, inDoubt(src.Path, was.Import, was.When, was.Doubt)
 	}
 	return true, nil
+}
+
+func inDoubt(path, id string, when time.Time, doubt string) error {
+	return coded(exitUsage,
+		fmt.Errorf("%s: it looks like a source that import %s finished on %s, but not surely: %s", path, id, when.Format("2006-01-02"), doubt),
+		"it is the same: add --same, and it is not sent\nit was changed in the middle, or should be sent again: add --force (the same rows get the same uids)")
 }
 
 // errChanged is what differences wraps: an unfinished import may not go on as

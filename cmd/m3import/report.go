@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -76,12 +75,11 @@ func newReport(plan checkpoint.Plan, mark checkpoint.Mark, before checkpoint.Cou
 // ones left and the mark.
 func sourceReports(plan checkpoint.Plan, mark checkpoint.Mark, j *checkpoint.Journal) []sourceReport {
 	var list []sourceReport
-	if f, err := os.Open(filepath.Join(filepath.Dir(j.RejectsPath()), "sources.ndjson")); err == nil {
-		defer f.Close()
-		dec := json.NewDecoder(f)
-		for s := (sourceReport{Done: true}); dec.Decode(&s) == nil; s = (sourceReport{Done: true}) {
-			list = append(list, s)
+	for line, err := range checkpoint.SourceLines(j.Dir(), plan.ID) {
+		if err != nil {
+			break // the sources do not add up then, which is told
 		}
+		list = append(list, sourceReport{Path: line.Path, Counts: line.Counts, Done: true})
 	}
 	if i := mark.Position.Source; i < len(plan.Sources) && mark.Current.Read > 0 {
 		list = append(list, sourceReport{Path: plan.Sources[i].Path, Counts: mark.Current})

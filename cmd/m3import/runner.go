@@ -27,6 +27,7 @@ type runner struct {
 	client  *uploader.Client   // counts what the platform took
 	submit  uploader.Submitter // the client
 	journal *checkpoint.Journal
+	others  []known // what other state directories know; nil: not read yet
 	shown   int
 }
 
@@ -49,6 +50,9 @@ func (r *runner) all(ctx context.Context) error {
 		}
 	}
 	plan, err := r.job.newPlan(r.app, r.journal, r.f.reader())
+	if err == nil {
+		err = r.skipDoneElsewhere(&plan)
+	}
 	if err != nil {
 		if _, ok := errors.AsType[*codedError](err); ok {
 			return err
@@ -105,7 +109,7 @@ func (r *runner) begin(ctx context.Context, plan checkpoint.Plan) error {
 	if imports, err := checkpoint.Imports(r.journal.Dir()); err == nil {
 		r.warnOfMapping(plan, imports)
 	}
-	if err := r.guardNew(plan); err != nil {
+	if err := errors.Join(r.tellUnfinished(plan), r.guardNew(plan)); err != nil {
 		return err
 	}
 	if err := r.journal.Begin(plan); err != nil {

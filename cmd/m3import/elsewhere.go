@@ -1,0 +1,215 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/m3import/m3import/checkpoint"
+)
+
+// known is an import that a state directory of the user's remembers.
+type known struct {
+	checkpoint.Import
+	dir string
+}
+
+// knownImports are the imports to the job's organization that sent something:
+// finished or not, replays too, of all state directories of the user's and the
+// one in use. What other directories say is read once; the one in use changes.
+func (r *runner) knownImports() ([]known, error) {
+	own := r.journal.Dir()
+	if r.others == nil {
+		dirs, err := r.app.stateDirs("")
+		if err != nil {
+			dirs = nil // there is no place for them, so there are none
+		}
+		r.others = []known{}
+		for _, dir := range slices.DeleteFunc(dirs, func(dir string) bool { return dir == own }) {
+			list, err := r.importsOf(dir)
+			if err != nil {
+				r.app.say("warning: %s cannot be read, so it is not known whether rows were sent from there before: %v", dir, err)
+			}
+			r.others = append(r.others, list...)
+		}
+	}
+	list, err := r.importsOf(own)
+	return slices.Concat(r.others, list), err
+}
+
+func (r *runner) importsOf(dir string) (list []known, err error) {
+	imports, err := checkpoint.Imports(dir)
+	for _, im := range imports {
+		if im.Plan.OrgID == r.job.orgID && im.Plan.Endpoint == r.job.endpoint && im.Mark.Begun() {
+			list = append(list, known{im, dir})
+		}
+	}
+	return list, err
+}
+
+// contentKey is the same for the same content, and rarely for another.
+func contentKey(p checkpoint.Print) string { return fmt.Sprint(p.Size, p.Head, p.Tail) }
+
+// rowsKey is the same where the rows are: the name counts where it is a part of
+// their uids.
+func rowsKey(p checkpoint.Print) string { return contentKey(p) + p.Name }
+
+// doneElsewhere finds sources that another state directory of the user's has
+// finished, by their contentKey: the state directory goes by the arguments, and
+// the same files can be named in many ways. It is empty where only the own
+// directory counts: it was chosen with --state, or the sources are to be sent
+// again.
+func (r *runner) doneElsewhere() (map[string][]sourceOf, error) {
+	if r.f.state != "" || r.f.restart || r.job.force || r.job.kind != "" {
+		return nil, nil
+	}
+	all, err := r.knownImports()
+	if err != nil {
+		return nil, err
+	}
+	done := make(map[string][]sourceOf)
+	for _, im := range all {
+		if im.dir == r.journal.Dir() || !im.Mark.Finished || im.Plan.MappingHash != r.job.mappingHash || wasReset.MatchString(im.dir) {
+			continue
+		}
+		for i, src := range im.Plan.Sources {
+			if src.Head != "" {
+				key := contentKey(src.Print)
+				done[key] = append(done[key], sourceOf{im, i})
+			}
+		}
+	}
+	return done, nil
+}
+
+// wasReset finds the directories that `state reset` moved aside: what they
+// remember is to be forgotten.
+var wasReset = regexp.MustCompile(`\.reset-\d{8}T\d{6}Z$`)
+
+// sourceOf is a source of a known import.
+type sourceOf struct {
+	known
+	at int
+}
+
+func (s sourceOf) source() checkpoint.Source { return s.Plan.Sources[s.at] }
+
+// accepted is how many rows of the source were accepted, as far as that is
+// known still.
+func (s sourceOf) accepted() (n int64) {
+	if s.at == s.Mark.Position.Source {
+		return s.Mark.Current.Accepted
+	}
+	for line, err := range checkpoint.SourceLines(s.dir, s.Plan.ID) {
+		if err == nil && line.Path == s.source().Path {
+			n += line.Accepted
+		}
+	}
+	return n
+}
+
+// skipDoneElsewhere takes the sources out of a plan that another state directory
+// has finished, and says so.
+func (r *runner) skipDoneElsewhere(plan *checkpoint.Plan) error {
+	done, err := r.doneElsewhere()
+	if err != nil || len(done) == 0 {
+		return err
+	}
+	var left []checkpoint.Source
+	skipped := make(map[string]int64) // by the import
+	var order []string
+	for _, src := range plan.Sources {
+		was, found, err := r.job.among(done[contentKey(src.Print)], src)
+		if err != nil {
+			return err
+		}
+		if !found {
+			left = append(left, src)
+			continue
+		}
+		text := fmt.Sprintf("import %s in %s", was.Plan.ID, was.dir)
+		if skipped[text]++; skipped[text] == 1 {
+			order = append(order, text)
+		}
+	}
+	for i, text := range order {
+		if i == maxListed {
+			r.app.say("and by %s more", plural(int64(len(order)-i), "import"))
+			break
+		}
+		r.app.say("%s imported before, by %s: not sent again", plural(skipped[text], "source"), text)
+	}
+	plan.Skipped += len(plan.Sources) - len(left)
+	plan.Sources = left
+	return nil
+}
+
+// among looks for a source among those that have its contentKey.
+func (j *job) among(done []sourceOf, src checkpoint.Source) (was sourceOf, found bool, err error) {
+	doubt := ""
+	for _, d := range done {
+		p := d.source().Print
+		if p.Name != src.Name || p.Full != "" && src.Full != "" && p.Full != src.Full {
+			continue
+		}
+		if diff := p.Diff(src.Print); !found || diff == "" {
+			was, found, doubt = d, true, diff
+		}
+		if doubt == "" {
+			break
+		}
+	}
+	if doubt != "" && !j.same {
+		return was, false, inDoubt(src.Path, was.Plan.ID, was.Mark.Updated, doubt)
+	}
+	return was, found, nil
+}
+
+// tellUnfinished says which sources of a new import another state directory is
+// half through with, and how to go on there instead.
+func (r *runner) tellUnfinished(plan checkpoint.Plan) error {
+	if r.job.kind != "" {
+		return nil // a replay sends again what was sent
+	}
+	all, err := r.knownImports()
+	if err != nil {
+		return err
+	}
+	paths, contents := make(map[string]bool), make(map[string]bool)
+	for _, src := range plan.Sources {
+		paths[src.Path] = src.Path != "-"
+		contents[rowsKey(src.Print)] = src.Head != ""
+	}
+	for _, im := range all {
+		if im.dir == r.journal.Dir() || im.Mark.Finished || !im.Current || im.Plan.Kind != "" {
+			continue
+		}
+		var shared []string
+		for _, src := range im.Plan.Sources {
+			if paths[src.Path] || contents[rowsKey(src.Print)] {
+				shared = append(shared, filepath.Base(src.Path))
+			}
+		}
+		if len(shared) == 0 {
+			continue
+		}
+		r.app.say("this import shares %s (%s) with import %s, which is not finished (%s): what that one has sent is sent again, under the same uids",
+			plural(int64(len(shared)), "source"), firstFew(shared, 5), im.Plan.ID, place(im.Plan, im.Mark))
+		if st, err := checkpoint.Peek(im.dir); err == nil && st.Holder != nil {
+			r.app.sayHint("process %d is at it now (%s)", st.Holder.PID, im.dir)
+			continue
+		}
+		r.app.sayHint("to finish that one instead: stop this one, then  %s", resumeCommand(im.Plan.Command))
+	}
+	return nil
+}
+
+// firstFew lists names, and says how many there are more.
+func firstFew(names []string, n int) string {
+	if len(names) <= n {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %s more", strings.Join(names[:n], ", "), grouped(int64(len(names)-n)))
+}
