@@ -3,7 +3,7 @@ package pipeline
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/m3import/m3import/mapper"
@@ -40,15 +40,56 @@ func (s *Selection) picks() bool {
 // selector is a Selection, ready to use by many goroutines.
 type selector struct {
 	Selection
-	uids    map[string]bool
-	without map[string]bool
+	uids     wishes
+	accounts wishes
+	meters   wishes
+	without  map[string]bool
 }
 
 func newSelector(s *Selection) *selector {
 	if s == nil {
 		return nil
 	}
-	return &selector{Selection: *s, uids: setOf(s.UIDs), without: setOf(s.Without)}
+	return &selector{Selection: *s, uids: wishesFor(s.UIDs), accounts: wishesFor(s.Accounts), meters: wishesFor(s.Meters), without: setOf(s.Without)}
+}
+
+// wishes are a list of which one must fit; nil is no such list. Each is set when
+// it has fitted.
+type wishes map[string]*atomic.Bool
+
+func wishesFor(list []string) wishes {
+	if len(list) == 0 {
+		return nil
+	}
+	w := make(wishes, len(list))
+	for _, one := range list {
+		w[one] = new(atomic.Bool)
+	}
+	return w
+}
+
+// take reports whether one fits, and what to set when it counts.
+func (w wishes) take(one string) (met *atomic.Bool, ok bool) {
+	met, ok = w[one]
+	return met, ok || w == nil
+}
+
+// Unmatched are the parts of Select's lists that no row has fitted which this
+// Run read, in the order of the lists. They are final when Run has returned nil.
+func (im *Import) Unmatched() (uids, accounts, meters []string) {
+	s := im.selector
+	if s == nil {
+		return nil, nil, nil
+	}
+	left := func(list []string, w wishes) (none []string) {
+		for _, one := range list {
+			if !w[one].Load() {
+				none = append(none, one)
+			}
+		}
+		return none
+	}
+	return left(s.UIDs, s.uids), left(s.Accounts, s.accounts), left(s.Meters, s.meters)
 }
 
 // setOf is nil for an empty list.
@@ -80,12 +121,15 @@ func (s *selector) row(line int64, out *mapper.Output, first int) (bool, error) 
 	if !s.picks() {
 		return true, nil
 	}
-	for i := first; i < len(out.Items); i++ {
-		if ok, err := s.measurement(out.Measurement(i)); ok || err != nil {
-			return ok, err
+	in := false
+	for i := first; i < len(out.Items); i++ { // all of them, for what is told of uids that no row has
+		ok, err := s.measurement(out.Measurement(i))
+		if err != nil {
+			return false, err
 		}
+		in = in || ok
 	}
-	return false, nil
+	return in, nil
 }
 
 func (s *selector) measurement(text []byte) (bool, error) {
@@ -96,8 +140,19 @@ func (s *selector) measurement(text []byte) (bool, error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return false, fmt.Errorf("selection: %w", err)
 	}
-	return (s.From.IsZero() || !m.TS.Before(s.From)) && (s.To.IsZero() || m.TS.Before(s.To)) &&
-		(len(s.Accounts) == 0 || slices.Contains(s.Accounts, m.Account)) &&
-		(len(s.Meters) == 0 || slices.Contains(s.Meters, m.Meter)) &&
-		(s.uids == nil || s.uids[m.UID]), nil
+	if !s.From.IsZero() && m.TS.Before(s.From) || !s.To.IsZero() && !m.TS.Before(s.To) {
+		return false, nil
+	}
+	uid, okUID := s.uids.take(m.UID)
+	account, okAccount := s.accounts.take(m.Account)
+	meter, okMeter := s.meters.take(m.Meter)
+	if !okUID || !okAccount || !okMeter {
+		return false, nil
+	}
+	for _, met := range []*atomic.Bool{uid, account, meter} {
+		if met != nil && !met.Load() {
+			met.Store(true)
+		}
+	}
+	return true, nil
 }

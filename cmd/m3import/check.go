@@ -23,6 +23,7 @@ type checkFlags struct {
 	batchSize  int
 	batchBytes int
 	selection  *pipeline.Selection
+	slice      bool
 	state      string // these are of a run --dry-run
 	same       bool
 	force      bool
@@ -111,7 +112,10 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	if err := a.printCheck(f, rep); err != nil {
 		return err
 	}
-	return rep.verdict()
+	if err := rep.verdict(); err != nil || !f.slice {
+		return err
+	}
+	return a.sliceEnd(&f.inputFlags, im, true)
 }
 
 // toCheck are the sources that a run would take of paths if none was imported

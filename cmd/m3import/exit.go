@@ -20,7 +20,7 @@ const (
 	exitTemporary = 5   // throttled, 5xx or network: run the same command later
 	exitSums      = 6   // the counts do not sum: a fault of this program
 	exitFatal     = 7   // refused for good: credentials, organization, request
-	exitNoInput   = 9   // no source matched
+	exitNoInput   = 9   // no source matched, or no row a slice's
 	exitLocked    = 11  // another run holds the state
 	exitHup       = 129 // stopped by SIGHUP, cleanly
 	exitInt       = 130 // stopped by SIGINT, cleanly
@@ -36,7 +36,7 @@ const exitCodeHelp = `Exit codes:
   5    temporary trouble (throttled, 5xx, network): run the same command later
   6    the counts do not sum: please report this
   7    refused for good: credentials, organization or request
-  9    no source matched
+  9    no source matched; or a slice, or a uid of it, has no row
   11   another run holds the state
   130  stopped by Ctrl-C after a clean checkpoint
        (143: by SIGTERM; 129: by SIGHUP, as from a closed terminal)`

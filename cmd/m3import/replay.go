@@ -249,7 +249,8 @@ func (a *app) replaySliceCommand() *cobra.Command {
 		Long: `Send a part of the rows of the sources again: those whose event time is from
 --from on and before --to, of the accounts and meters given, with the uids in a
 file, or between two lines. What is given must all hold. Rows that are not in
-the slice, and rows that cannot be mapped, count as filtered out.
+the slice, and rows that cannot be mapped, count as filtered out. When no row is
+in the slice, or a uid is not found, that is exit code 9.
 
 ` + replayHelp,
 		Example: `  m3import replay slice -m mapping.yaml 'usage/*.csv' --from 2026-01-01T00:00:00Z --to 2026-01-02T00:00:00Z --dry-run
@@ -267,7 +268,7 @@ the slice, and rows that cannot be mapped, count as filtered out.
 			if string(text) == "{}" {
 				return coded(exitUsage, errors.New("a slice of everything"), "say which rows with --from, --to, --account, --meter, --uids or --lines; or m3import run --force for all")
 			}
-			f.selection = sel
+			f.selection, f.slice = sel, true
 			if err := a.setCommand(cmd, args); err != nil {
 				return err
 			}

@@ -113,6 +113,7 @@ type runFlags struct {
 
 	// What replays set besides.
 	selection *pipeline.Selection
+	slice     bool               // the selection is what was asked for: it must be there
 	org       string             // instead of M3TER_ORG_ID
 	original  *checkpoint.Import // whose sources and mapping must be as they were
 }
@@ -240,7 +241,7 @@ func (a *app) importAs(ctx context.Context, f *runFlags, args []string, kind str
 func (a *app) importUnder(ctx context.Context, f *runFlags, args []string, kind string, rate *rateControl) error {
 	if f.dryRun {
 		return a.check(ctx, &checkFlags{inputFlags: f.inputFlags, state: f.state, same: f.same, force: f.force, json: f.json, rateLimit: f.rateLimit,
-			batchSize: f.batchSize, batchBytes: f.batchBytes, selection: f.selection}, args)
+			batchSize: f.batchSize, batchBytes: f.batchBytes, selection: f.selection, slice: f.slice}, args)
 	}
 	j, client, err := a.prepare(f, args, kind)
 	if err != nil {

@@ -196,6 +196,8 @@ func (r *runner) judge(ctx context.Context, im *pipeline.Import, rep *report, be
 	case err == nil && n.Rejected > 0 && !r.f.allowRejects:
 		return coded(exitRejects, fmt.Errorf("%w: %s of %s", errRejects, grouped(n.Rejected), grouped(n.Read)),
 			r.mend())
+	case err == nil && r.f.slice:
+		return r.app.sliceEnd(&r.f.inputFlags, im, before.Read == 0)
 	}
 	return err
 }
