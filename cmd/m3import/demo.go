@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/m3import/m3import/internal/decimal"
+	"github.com/m3import/m3import/pipeline"
 	"github.com/m3import/m3import/samples"
 	"github.com/m3import/m3import/sandbox"
 )
@@ -26,6 +27,7 @@ import (
 const (
 	demoCrashAt   = 21
 	demoBatchSize = 100
+	demoWindow    = 2 * pipeline.DefaultUploads // requests, of which a crash can send all twice
 )
 
 func (a *app) demoCommand() *cobra.Command {
@@ -40,7 +42,7 @@ and compare what the platform holds with what is right. No network, no account.`
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), dir) },
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "work in this `directory` and leave the files there (default: a temporary one)")
+	cmd.Flags().StringVar(&dir, "dir", "", "work in this `directory`, which must be empty or new, and leave the files there (default: a temporary one)")
 	return cmd
 }
 
@@ -48,6 +50,7 @@ and compare what the platform holds with what is right. No network, no account.`
 type demonstration struct {
 	app      *app
 	dir      string
+	keep     bool // the directory stays
 	platform *sandbox.Server
 	url      string
 	files    []samples.File
@@ -56,13 +59,20 @@ type demonstration struct {
 }
 
 func (a *app) demo(ctx context.Context, dir string) (err error) {
-	if dir == "" {
+	keep := dir != ""
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	if !keep {
 		if dir, err = os.MkdirTemp("", "m3import-demo-*"); err != nil {
 			return err
 		}
 		defer os.RemoveAll(dir)
+	} else if held, err := os.ReadDir(dir); err == nil && len(held) > 0 {
+		return coded(exitUsage, fmt.Errorf("--dir %s: not empty (it holds %s): the demo needs a directory of its own", dir, held[0].Name()),
+			"name one that is empty or not there yet")
 	}
-	d := &demonstration{app: a, dir: dir}
+	d := &demonstration{app: a, dir: dir, keep: keep}
 	if err := d.unpack(); err != nil {
 		return err
 	}
@@ -168,8 +178,11 @@ func (d *demonstration) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !d.keep { // paths below it are gone when somebody reads this
+		text = strings.ReplaceAll(text, d.dir, "DIR")
+	}
 	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
-		p.linef("     %s", line)
+		p.linef("%s", strings.TrimRight("     "+line, " "))
 	}
 	p.linef("\n5. What the platform holds now:\n")
 	ok, err := d.compare(p)
@@ -180,7 +193,13 @@ func (d *demonstration) play(ctx context.Context) error {
 		return coded(exitSums, errors.New("demo: the platform does not hold what it should"), "")
 	}
 	p.linef("   Every good row is there once; every bad row is in the reject file, with its reason.\n")
-	p.linef("Next: your own file.  m3import check -m mapping.yaml usage.csv   (README.md: a real import in five minutes)")
+	if d.keep {
+		p.linef("The files, the reject file and the report are in %s.", d.dir)
+	} else {
+		p.linef("DIR was a temporary directory. To look at the files, the reject file and the report:")
+		p.linef("     m3import demo --dir /tmp/demo")
+	}
+	p.linef("Next, your own file: README.md, \"A real import in five minutes\", begins with how to install m3import.")
 	return p.err
 }
 
@@ -256,7 +275,9 @@ func (d *demonstration) compare(p *printer) (ok bool, err error) {
 		ok = false
 	}
 	p.linef("\n   Exact sums: %d of %d as they should be, to the last digit (%s).", sums-wrong, sums, d.longest(&totals))
-	p.linef("   Sent twice because of the crash: %s; the platform knew the uids and counted them once.", plural(totals.Duplicates, "measurement"))
+	p.linef("   Sent twice because of the crash: %s. An import saves its place every few requests, and never", plural(totals.Duplicates, "measurement"))
+	p.linef("   lets more than %d be on their way or unsaved at a time: nobody can know which of those had arrived. The", demoWindow)
+	p.linef("   platform knew the uids, and counted them once.")
 	return ok && totals.Conflicts == 0, nil
 }
 
@@ -293,8 +314,11 @@ func (d *demonstration) longest(totals *sandbox.Totals) string {
 // rejected counts the lines of the reject file by source.
 func (d *demonstration) rejected() (map[string]int64, error) {
 	paths, err := filepath.Glob(filepath.Join(d.dir, "state", "imports", "*", "rejects.ndjson"))
-	if err != nil || len(paths) != 1 {
-		return nil, fmt.Errorf("demo: one reject file expected, found %d: %w", len(paths), err)
+	if err != nil {
+		return nil, err
+	}
+	if len(paths) != 1 {
+		return nil, fmt.Errorf("demo: one reject file expected below %s, found %d", d.dir, len(paths))
 	}
 	text, err := os.ReadFile(paths[0])
 	if err != nil {

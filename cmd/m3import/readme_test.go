@@ -65,6 +65,38 @@ func TestReadme(t *testing.T) {
 	}
 }
 
+// What the README shows of the sandbox is what the sandbox prints.
+func TestReadmeShowsTheSandbox(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "```text\n"
+	for _, line := range sandbox.New(sandbox.Config{}).Env("http://" + sandbox.DefaultAddr) {
+		want += "export " + line + "\n"
+	}
+	if !strings.Contains(string(text), want+"```\n") {
+		t.Errorf("README.md lacks what m3import sandbox prints:\n%s", want)
+	}
+}
+
+// Every page of docs is linked from the README.
+func TestReadmeLinksEveryPage(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(pages) < 10 {
+		t.Fatal(pages, err)
+	}
+	for _, page := range pages {
+		if name := filepath.Base(page); !strings.Contains(string(text), "(docs/"+name+")") {
+			t.Errorf("README.md does not link docs/%s", name)
+		}
+	}
+}
+
 // Commands and flags that the pages name exist.
 func TestDocsNameWhatExists(t *testing.T) {
 	a := &app{env: func(string) (string, bool) { return "", false }}

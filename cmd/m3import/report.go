@@ -148,8 +148,12 @@ func (r *report) print(w io.Writer) error {
 		p.linef("  note: %s", r.Pacing)
 	}
 	s := r.Requests
-	p.linef("  this run: %s in %s (%s rows/s), %s%s, %s, %s",
-		plural(r.ThisRun, "row"), durationText(r.runTime), grouped(int64(float64(r.ThisRun)/r.runTime.Seconds())),
+	took := "less than a second" // out of which a rate would say nothing
+	if r.runTime >= time.Second {
+		took = fmt.Sprintf("%s (%s rows/s)", durationText(r.runTime), grouped(int64(float64(r.ThisRun)/r.runTime.Seconds())))
+	}
+	p.linef("  this run: %s in %s, %s%s, %s, %s",
+		plural(r.ThisRun, "row"), took,
 		plural(s.Requests, "request"), searching(s), plural(s.Retries, "retry"), bytesText(s.BytesSent))
 	return p.err
 }

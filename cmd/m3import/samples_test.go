@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -83,7 +84,26 @@ func TestDemo(t *testing.T) {
 	if strings.Contains(out, "WRONG") || strings.Count(out, "right\n") != 3 {
 		t.Errorf("the demo's table is not right:\n%s", out)
 	}
+	if strings.Contains(out, filepath.Join(os.TempDir(), "m3import-demo-")) || !strings.Contains(out, " DIR/state/imports/") || !strings.Contains(out, "m3import demo --dir") {
+		t.Errorf("the demo names files that are gone, or not how to keep them:\n%s", out)
+	}
 	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "m3import-demo-*")); len(left) > 0 {
 		t.Logf("demo folders of other runs, or left behind: %v", left)
+	}
+}
+
+// A demo with a directory leaves its files there, and takes no directory that
+// holds any: those of an earlier demo would be counted, too.
+func TestDemoDirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if out := runProgram(t, "demo", "--dir", "new"); !strings.Contains(out, "the report are in "+filepath.Join(os.Getenv("PWD"), "new")) {
+		t.Errorf("the demo does not say where its files are:\n%s", out)
+	}
+	if _, err := os.Stat("new/mapping.yaml"); err != nil {
+		t.Error(err)
+	}
+	var out bytes.Buffer
+	if code := run(t.Context(), []string{"demo", "--dir", "new"}, nil, &out, &out); code != exitUsage || !strings.Contains(out.String(), "not empty (it holds mapping.yaml)") {
+		t.Errorf("a second demo in the same directory ends with %d:\n%s", code, &out)
 	}
 }

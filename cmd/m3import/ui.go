@@ -23,7 +23,7 @@ import (
 
 // printError prints err and what to do about it.
 func (a *app) printError(err error) {
-	if err == nil || errors.Is(err, errRejects) && !errors.Is(err, errConflicts) && a.quiet {
+	if err == nil {
 		return
 	}
 	fmt.Fprintf(a.stderr, "m3import: %v\n", err)
