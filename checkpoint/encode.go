@@ -24,6 +24,9 @@ func (m *Mark) appendJSON(dst []byte) []byte {
 	o.close('}')
 	o.counts("counts", &m.Counts)
 	o.counts("current", &m.Current)
+	if m.Doubt != "" {
+		o.text("doubt", m.Doubt)
+	}
 	o.name("reject_codes").open('{')
 	for _, code := range slices.Sorted(maps.Keys(m.RejectCodes)) {
 		o.int(code, m.RejectCodes[code])

@@ -134,6 +134,9 @@ type Mark struct {
 	Counts   Counts   `json:"counts"`  // of the whole import
 	Current  Counts   `json:"current"` // of the source that Position is in
 	Totals   []Total  `json:"totals,omitempty"`
+	// Doubt says why the counts of this import cannot be right, when a run of it
+	// found that out; such an import is never finished. It is for people.
+	Doubt string `json:"doubt,omitempty"`
 	// RejectCodes counts the rejects by their code.
 	RejectCodes map[string]int64 `json:"reject_codes,omitempty"`
 	// RejectsLen, SourcesLen and HistoryLen are the bytes of the files of those

@@ -206,6 +206,11 @@ func TestLiesAreFoundOut(t *testing.T) {
 			if code := exitCode(t.Context(), err); code != exitSums || !strings.Contains(fmt.Sprint(err), "the platform took ") {
 				t.Errorf("exit code %d, want %d: %v\n%s", code, exitSums, err, stderr)
 			}
+			// The same command again is told no lies, and does not believe the books.
+			r.submit = r.client
+			if again := r.all(t.Context()); exitCode(t.Context(), again) != exitSums || !strings.Contains(fmt.Sprint(again), "the platform took ") {
+				t.Errorf("again: exit code %d, want %d: %v", exitCode(t.Context(), again), exitSums, again)
+			}
 		})
 	}
 }

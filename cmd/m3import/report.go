@@ -44,6 +44,7 @@ type report struct {
 	Pacing      string             `json:"pacing_note,omitempty"` // why less was sent at the end than the rate limit allows
 	State       string             `json:"state"`
 	runTime     time.Duration
+	doubt       string // of the mark
 }
 
 // sourceReport is what one source came to.
@@ -62,7 +63,7 @@ func newReport(plan checkpoint.Plan, mark checkpoint.Mark, before checkpoint.Cou
 		Runs: mark.Runs, Finished: mark.Position.Source >= len(plan.Sources),
 		Rows: mark.Counts, ThisRun: mark.Counts.Read - before.Read,
 		Skipped: plan.Skipped, Rejects: mark.RejectCodes, RejectsFile: j.RejectsPath(),
-		Totals: mark.Totals, Requests: stats, State: j.Dir(), runTime: took,
+		Totals: mark.Totals, Requests: stats, State: j.Dir(), runTime: took, doubt: mark.Doubt,
 	}
 	r.Sources = sourceReports(plan, mark, j)
 	if mark.Counts.Rejected == 0 {
@@ -90,7 +91,8 @@ func sourceReports(plan checkpoint.Plan, mark checkpoint.Mark, j *checkpoint.Jou
 // proof holds the counts against what others counted: the fates against the
 // rows, the client's own account of what the platform took against what was
 // committed, the reject file's reasons against the rejects, and the sources
-// against the whole. It returns what does not agree, or "".
+// against the whole. It returns what does not agree, or ""; what did not agree
+// in an earlier run of the import never does.
 func (r *report) proof(before checkpoint.Counts, calm bool) string {
 	n := r.Rows
 	var codes, read int64
@@ -102,6 +104,8 @@ func (r *report) proof(before checkpoint.Counts, calm bool) string {
 	}
 	taken, committed := r.Requests.Measurements, n.Measurements-before.Measurements
 	switch {
+	case r.doubt != "":
+		return r.doubt
 	case !n.Sums():
 		return fmt.Sprintf("read %d, accepted %d, rejected %d, filtered %d", n.Read, n.Accepted, n.Rejected, n.Filtered)
 	case codes != n.Rejected:

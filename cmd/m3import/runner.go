@@ -148,14 +148,10 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 		"organization", plan.OrgID, "endpoint", plan.Endpoint, "from", place(plan, mark))
 	endProgress := r.app.watch(r.f.progress, im, r.client)
 	err := im.Run(ctx)
-	if err == nil {
-		err = r.journal.Finish(im.Mark)
-	}
 	endProgress()
-
 	rep := newReport(plan, im.Mark, before, r.client.Stats().Since(stats), start, r.app.now(), r.journal)
-	rep.Finished, rep.Pacing = err == nil, r.client.PacingNote()
 	err = r.judge(ctx, im, rep, before, err)
+	rep.Finished, rep.Pacing = err == nil || errors.Is(err, errRejects), r.client.PacingNote()
 	rep.ExitCode = exitCode(ctx, err)
 	r.app.log.Info("import ran", "import", plan.ID, "finished", rep.Finished, "exit_code", rep.ExitCode,
 		"rows", im.Mark.Counts, "requests", rep.Requests.Requests, "retries", rep.Requests.Retries, "took", rep.runTime)
@@ -168,6 +164,9 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 	}
 	if errors.Is(err, pipeline.ErrTooManyRejects) {
 		err = coded(rep.ExitCode, err, fmt.Sprintf("each with its reason: %s\nto go on all the same: raise --max-errors and run the same command", r.journal.RejectsPath()))
+	} else if errors.Is(err, errSums) {
+		err = coded(rep.ExitCode, err, fmt.Sprintf("the import is not taken for finished, now or later; please report this with %s\nto send all of it again, under the same uids:  %s --restart",
+			filepath.Join(filepath.Dir(r.journal.RejectsPath()), "report.json"), resumeCommand(plan.Command)))
 	} else if err != nil && !rep.Finished {
 		err = coded(rep.ExitCode, err, r.goOn(plan, im.Mark, err))
 	}
@@ -183,12 +182,17 @@ func (r *runner) stopping(inAir int) {
 	r.app.say("stopping: %s in the air may land, for at most %v, and none leaves any more (again: leave at once)", plural(int64(inAir), "request"), r.f.drain)
 }
 
-// judge turns the end of a run into what the command ends with: an import that
-// cannot prove where every row went is no success.
+// judge finishes an import that has come to its end, and turns the end of a run
+// into what the command ends with: an import that cannot prove where every row
+// went is neither finished nor a success, in this run and in any later one.
 func (r *runner) judge(ctx context.Context, im *pipeline.Import, rep *report, before checkpoint.Counts, err error) error {
 	n := im.Mark.Counts
 	if why := rep.proof(before, err == nil); why != "" {
-		return errors.Join(fmt.Errorf("%w: %s", errSums, why), err)
+		im.Mark.Doubt = why
+		return errors.Join(fmt.Errorf("%w: %s", errSums, why), err, r.journal.Commit(im.Mark))
+	}
+	if err == nil {
+		err = r.journal.Finish(im.Mark)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) && !errors.Is(err, pipeline.ErrStopped):
