@@ -107,5 +107,6 @@ func (o *object) counts(name string, c *Counts) {
 	o.int("times_truncated", c.TimesTruncated)
 	o.int("numbers_inexact", c.NumbersInexact)
 	o.int("times_ancient", c.TimesAncient)
+	o.int("without_amount", c.WithoutAmount)
 	o.close('}')
 }

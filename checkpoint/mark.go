@@ -86,6 +86,7 @@ type Counts struct {
 	TimesTruncated int64 `json:"times_truncated,omitempty"`
 	NumbersInexact int64 `json:"numbers_inexact,omitempty"`
 	TimesAncient   int64 `json:"times_ancient,omitempty"`
+	WithoutAmount  int64 `json:"without_amount,omitempty"`
 }
 
 // Sums reports whether every row read has exactly one fate.
@@ -101,6 +102,7 @@ func (c *Counts) Add(o Counts) {
 	c.TimesTruncated += o.TimesTruncated
 	c.NumbersInexact += o.NumbersInexact
 	c.TimesAncient += o.TimesAncient
+	c.WithoutAmount += o.WithoutAmount
 }
 
 // Sub takes o away from c.
@@ -113,6 +115,7 @@ func (c *Counts) Sub(o Counts) {
 	c.TimesTruncated -= o.TimesTruncated
 	c.NumbersInexact -= o.NumbersInexact
 	c.TimesAncient -= o.TimesAncient
+	c.WithoutAmount -= o.WithoutAmount
 }
 
 // Total is the exact sum of one numeric field of one meter, over the accepted

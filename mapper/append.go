@@ -23,8 +23,8 @@ const uidStart = len(`{"uid":"`)
 // [Mapping.Columns], in that order.
 //
 // Either all measurements of the row are appended, or out is left as it was:
-// when the row does not pass the filter, which filtered reports, and when it
-// has a fault, which err, a *FieldError, describes. Of several faults it is
+// when the row does not pass the filter, or all its measurements are left out
+// for their empty amounts, which filtered reports; and when it has a fault, which err, a *FieldError, describes. Of several faults it is
 // the first in the order account, meter, ts, ets, uid, fields.
 func (m *Mapper) Append(out *Output, rec *reader.Record) (filtered bool, err error) {
 	if len(m.filter) > 0 {
@@ -48,7 +48,7 @@ func (m *Mapper) Append(out *Output, rec *reader.Record) (filtered bool, err err
 			return false, fe
 		}
 	}
-	return false, nil
+	return len(out.Items) == before.items, nil
 }
 
 // UID returns the uid of the first measurement of rec, when the columns that
@@ -59,7 +59,7 @@ func (m *Mapper) UID(rec *reader.Record) (string, bool) {
 	e := &m.makes[0]
 	if e.uid.late() {
 		// The uid is made of the whole measurement, so there has to be one.
-		if e.append(&out, rec) != nil {
+		if e.append(&out, rec) != nil || len(out.Items) == 0 {
 			return "", false
 		}
 		return string(out.JSON[uidStart:out.Items[0].UIDEnd]), true
@@ -78,6 +78,7 @@ type encoder struct {
 	uid        identity
 	categories []category
 	native     bool // the row brings its categories along
+	omitEmpty  bool // no measurement when all amounts are empty
 }
 
 // category is the fields of one category, in the order of their codes.
@@ -97,7 +98,7 @@ type field struct {
 	slot   int // of the field among the numeric ones of the mapping
 }
 
-// append appends one measurement. After an error out has a torn tail, which
+// append appends one measurement, or none when it is to be left out. After an error out has a torn tail, which
 // the caller cuts off.
 func (e *encoder) append(out *Output, rec *reader.Record) *FieldError {
 	out.known.row = nil
@@ -129,7 +130,7 @@ func (e *encoder) append(out *Output, rec *reader.Record) *FieldError {
 		return fe
 	}
 
-	start := len(out.JSON)
+	start, amounts := len(out.JSON), len(out.Amounts)
 	late := e.uid.late()
 	switch {
 	case late:
@@ -157,6 +158,13 @@ func (e *encoder) append(out *Output, rec *reader.Record) *FieldError {
 		return fe
 	}
 	flags |= fl
+	if len(out.Amounts) == amounts {
+		if e.omitEmpty {
+			out.JSON = out.JSON[:start]
+			return nil
+		}
+		flags |= NoAmount
+	}
 	out.JSON = append(out.JSON, '}')
 	if late {
 		e.uid.finish(out, uid, out.JSON[start:])

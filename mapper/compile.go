@@ -155,7 +155,29 @@ func (c *compiler) encoder(from *Measurement, several bool) encoder {
 	}
 	e.uid = c.identity(&from.UID, from.Name, several)
 	e.categories = c.fields(from.Fields)
+	if e.omitEmpty = from.OmitEmpty; e.omitEmpty {
+		c.canBeEmpty(from.Fields)
+	}
 	return e
+}
+
+// canBeEmpty checks that omit_empty says something: that there are amounts, and
+// that all of them may be empty.
+func (c *compiler) canBeEmpty(fields []Field) {
+	amounts := 0
+	for i := range fields {
+		f := &fields[i]
+		if !f.Category.Numeric() {
+			continue
+		}
+		amounts++
+		if f.Value.Empty.Policy != Skip {
+			c.fail("omit_empty", "%s is never empty, so the measurement could never be left out: give each amount `empty: skip`", f.name())
+		}
+	}
+	if amounts == 0 {
+		c.fail("omit_empty", "the measurement has no amounts that could be empty")
+	}
 }
 
 // code compiles the value of account or meter.

@@ -9,7 +9,7 @@ import (
 // The words of the mapping language. docs/mapping.schema.json has them too,
 // and a test holds the two together.
 var (
-	measurementWords = []string{"meter", "account", "ts", "ets", "uid", "who", "what", "where", "other", "metadata", "measure", "cost", "income"}
+	measurementWords = []string{"meter", "account", "ts", "ets", "uid", "who", "what", "where", "other", "metadata", "measure", "cost", "income", "omit_empty"}
 	topWords         = append([]string{"version", "input", "filter", "measurements"}, measurementWords...)
 	itemWords        = append([]string{"name"}, measurementWords...)
 	inputWords       = []string{"format", "compression", "null", "trim", "max_record_bytes", "csv"}
@@ -115,6 +115,8 @@ func (d *document) measurement(o *object) Measurement {
 		Account: d.value(o, "account", textWords),
 		TS:      d.time(o, "ts"),
 		UID:     d.uid(o),
+
+		OmitEmpty: o.bool("omit_empty"),
 	}
 	if o.has("ets") {
 		ets := d.time(o, "ets")

@@ -48,6 +48,9 @@ type Measurement struct {
 	ETS     *Time   `json:"ets,omitempty"` // Default: no ets
 	UID     UID     `json:"uid"`
 	Fields  []Field `json:"fields,omitempty"`
+	// OmitEmpty leaves the measurement out of a row in which all its amounts
+	// are empty. Default: false, it is made without any.
+	OmitEmpty bool `json:"omit_empty,omitempty"`
 }
 
 // Category is one of m3ter's eight kinds of data field, as measurements write it.

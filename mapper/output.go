@@ -48,6 +48,7 @@ const (
 	TimeTruncated Flags = 1 << iota // digits of a time past the precision were cut
 	NumberInexact                   // a number has digits that a double cannot hold
 	TimeAncient                     // ts before the year 2000: perhaps a relative time
+	NoAmount                        // nothing in measure, cost and income
 )
 
 // Key names a total: one numeric field of one meter.

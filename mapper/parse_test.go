@@ -86,6 +86,9 @@ var mistakes = []struct{ name, text, want string }{
 	{"no name", "version: 1\nmeasurements:\n  - §meter: M\n    account: A\n    ts: T\n    uid: content\n", "no `name`"},
 	{"name twice", "version: 1\nmeasurements:\n  - {name: a, meter: M, account: A, ts: T, uid: content}\n  - {name: §a, meter: M, account: A, ts: T, uid: content}\n", "both would have the same uid"},
 	{"own id for two", "version: 1\nmeasurements:\n  - {name: a, meter: M, account: A, ts: T, uid: §U}\n  - {name: b, meter: M, account: A, ts: T, uid: U}\n", "{column: U, hash: true}"},
+	{"omit without amounts", rest + "omit_empty: §true\n", "no amounts that could be empty"},
+	{"omit with a required amount", rest + "measure: {a: {column: A, empty: skip}, b: B}\nomit_empty: §true\n", "measure.b is never empty"},
+	{"omit maybe", rest + "omit_empty: §maybe\n", "omit_empty is true or false"},
 	{"no measurements", "version: 1\nmeasurements: §[]\n", "there is no measurement"},
 }
 

@@ -196,6 +196,9 @@ func countFlags(counts *checkpoint.Counts, flags mapper.Flags, n int64) {
 	if flags&mapper.TimeAncient != 0 {
 		counts.TimesAncient += n
 	}
+	if flags&mapper.NoAmount != 0 {
+		counts.WithoutAmount += n
+	}
 }
 
 // flush hands the current parcel on and begins the next one; false when the

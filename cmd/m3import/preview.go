@@ -81,6 +81,9 @@ func (a *app) preview(ctx context.Context, f *inputFlags, n int, args []string) 
 	if err := im.Run(ctx); err != nil && !errors.Is(err, errEnough) {
 		return errors.Join(err, out.Flush())
 	}
+	if n := im.Mark.Counts.WithoutAmount; n > 0 {
+		a.say("note: %s %s", plural(n, "measurement"), noAmount)
+	}
 	return out.Flush()
 }
 

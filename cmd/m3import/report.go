@@ -257,6 +257,10 @@ func (p *printer) totals(totals []checkpoint.Total) {
 	p.more(len(totals), "total")
 }
 
+// noAmount is said of measurements that have none: perhaps a column is empty
+// that should not be.
+const noAmount = "without any amount (measure, cost or income): perhaps a column is empty; docs/mapping.md says how to leave them out"
+
 // remarks are what a person should know about rows that were accepted.
 func (p *printer) remarks(n checkpoint.Counts) {
 	for _, m := range []struct {
@@ -266,6 +270,7 @@ func (p *printer) remarks(n checkpoint.Counts) {
 		{n.TimesTruncated, "time", "cut to milliseconds, which is what the platform keeps"},
 		{n.NumbersInexact, "number", "with digits that a double cannot hold: sent whole, the platform will round"},
 		{n.TimesAncient, "time", "before the year 2000: is the format of ts right?"},
+		{n.WithoutAmount, "measurement", noAmount},
 	} {
 		if m.n > 0 {
 			p.linef("  note: %s %s", plural(m.n, m.noun), m.text)
