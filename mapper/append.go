@@ -253,9 +253,9 @@ func (n *number) append(out *Output, rec *reader.Record, cat Category, f *field,
 	case v.Empty():
 		return false, 0, missing(n.field, n.column.name, v)
 	}
-	if n.parse.plain {
+	if v.Kind == reader.Number || v.Kind == reader.String && n.parse.plain {
 		// What nearly all numbers are, without the way through append.
-		if d, ok := decimal.Parse(v.Text); ok && v.Kind == reader.String {
+		if d, ok := decimal.Parse(v.Text); ok {
 			out.JSON = append(out.JSON, v.Text...)
 			out.amount(f.slot, meter, cat, f.code, d)
 			return true, inexact(d), nil
