@@ -135,8 +135,9 @@ func parse(text []byte) (Decimal, bool) {
 		d.coef, d.big = 0, bigCoef(digits, m.digits)
 	}
 	if leading == minLeading || leading == maxLeading {
-		f, err := d.double()
-		return d, err == nil && f != 0
+		if f, err := d.double(); err != nil || f == 0 {
+			return Decimal{}, false
+		}
 	}
 	return d, true
 }
