@@ -262,7 +262,7 @@ func percent(v float64) string {
 	if v == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%.0f %%", 100*v)
+	return fmt.Sprintf("%.0f %%", math.Floor(100*v)) // 99.9 is not there yet
 }
 
 // grouped writes a number with its digits in threes.
