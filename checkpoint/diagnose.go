@@ -258,6 +258,17 @@ func (r *repair) tails(p *Plan, mark *Mark, home string) (faults []Fault, err er
 			return append(faults, r.restart(p, path, fmt.Sprintf("it is missing, and had %d bytes", t.vouched))), nil
 		case err != nil:
 			return nil, err
+		case t.name == rejectsName && mark.RejectsSum != "":
+			s, err := surveyRejects(r.fsys, path, t.vouched)
+			if err != nil {
+				return nil, err
+			}
+			switch state := s.compare(mark); {
+			case state == unfit:
+				return append(faults, r.restart(p, path, s.wrong(mark))), nil
+			case state == asWritten && s.size > t.vouched:
+				faults = append(faults, r.cut(path, s.size, t.vouched))
+			}
 		case info.Size() < t.vouched:
 			return append(faults, r.restart(p, path, fmt.Sprintf("it has %d bytes, and %d were written", info.Size(), t.vouched))), nil
 		case info.Size() > t.vouched:

@@ -33,6 +33,9 @@ func (m *Mark) appendJSON(dst []byte) []byte {
 	}
 	o.close('}')
 	o.int("rejects_len", m.RejectsLen)
+	if m.RejectsSum != "" {
+		o.text("rejects_crc32c", m.RejectsSum)
+	}
 	o.int("sources_len", m.SourcesLen)
 	o.int("history_len", m.HistoryLen)
 	o.time("first_sent", m.FirstSent)

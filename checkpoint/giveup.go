@@ -70,6 +70,6 @@ func (j *Journal) turnTo(id string) error {
 	j.rejects.close()
 	j.sources.close()
 	j.history.close()
-	j.index = nil
+	j.index, j.edited = nil, false
 	return j.open()
 }

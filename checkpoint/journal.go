@@ -42,11 +42,13 @@ type Journal struct {
 	sources tail
 	history tail
 	index   *index // of the history, from the first use on
+	edited  bool   // the rejects were, by somebody
 }
 
 // Open makes the state directory (0700) when it is missing, locks it, and reads
 // where its import is. Files that grow are cut to what the mark vouches for,
-// unless the import is finished: then they are the user's.
+// unless the import is finished: then they are the user's. Rejects that were
+// edited are kept (RejectsEdited) or refused, never cut.
 //
 // The error is a *LockedError when another run has the directory, a
 // *DamagedError or a *VersionError when a state file is not as it was written,
@@ -95,7 +97,7 @@ func (j *Journal) open() (err error) {
 }
 
 func (j *Journal) openTails() (err error) {
-	if j.rejects, err = openTail(j.fsys, j.home(rejectsName), j.mark.RejectsLen, j.spill); err != nil {
+	if j.rejects, err = j.openRejects(); err != nil {
 		return err
 	}
 	j.sources, err = openTail(j.fsys, j.home(sourcesName), j.mark.SourcesLen, j.spill)
@@ -208,6 +210,7 @@ func (j *Journal) begin(p Plan) error {
 	}
 	j.rejects.close()
 	j.sources.close()
+	j.edited = false
 	p.Sources = slices.Clone(p.Sources)
 	j.state = state{plan: p, mark: mark, historyLen: j.historyLen, begun: true}
 	j.last = first
@@ -259,6 +262,7 @@ func (j *Journal) commit(m Mark, op string) error {
 	}
 	m.Version, m.Plan, m.Updated = Version, j.plan.ID, now()
 	m.RejectsLen, m.SourcesLen, m.HistoryLen = j.rejects.size, j.sources.size, j.history.size
+	m.RejectsSum = sumText(j.rejects.sum)
 	if err := m.check(&j.plan); err != nil {
 		return j.fail(op, fmt.Errorf("mark refused: %w", err))
 	}

@@ -146,8 +146,11 @@ type Mark struct {
 	// names that this mark vouches for, the history's only once it is Finished;
 	// set by Commit.
 	RejectsLen int64 `json:"rejects_len"`
-	SourcesLen int64 `json:"sources_len"`
-	HistoryLen int64 `json:"history_len"`
+	// RejectsSum is the CRC-32C of the rejects that the mark vouches for; set by
+	// Commit, "" in the marks of programs that did not know it.
+	RejectsSum string `json:"rejects_crc32c,omitempty"`
+	SourcesLen int64  `json:"sources_len"`
+	HistoryLen int64  `json:"history_len"`
 	// FirstSent is a lower bound for when the first measurement after Position
 	// was sent: the platform may hold some of what lies after Position since
 	// then, and nothing of it for longer. Zero means that nothing after

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 )
@@ -14,6 +15,7 @@ type tail struct {
 	buf   []byte // lines that are not in the file
 	spill int    // lines of so many bytes are written ahead of the commit
 	size  int64  // of the file, as written
+	sum   uint32 // CRC-32C of that, of rejects
 	dirty bool   // changed since the last sync
 	err   error  // of a write ahead, for the commit to report
 }
@@ -66,6 +68,7 @@ func (t *tail) write() {
 	// whatever anyone else appended meanwhile.
 	n, err := t.file.WriteAt(t.buf, t.size)
 	t.size += int64(n)
+	t.sum = crc32.Update(t.sum, castagnoli, t.buf[:n])
 	t.buf, t.dirty, t.err = t.buf[:0], true, err
 }
 

@@ -63,7 +63,7 @@ func observeOpen(j *checkpoint.Journal, fsys checkpoint.FS, heads []string) (see
 	}
 	seen.Rejects, seen.Sources = string(rejects), string(sources)
 	if ok {
-		m.Updated, m.RejectsLen, m.SourcesLen, m.HistoryLen = time.Time{}, 0, 0, 0
+		m.Updated, m.RejectsLen, m.RejectsSum, m.SourcesLen, m.HistoryLen = time.Time{}, 0, "", 0, 0
 		seen.Mark = &m
 	}
 	for _, h := range heads {

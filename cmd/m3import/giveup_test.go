@@ -102,3 +102,37 @@ func TestRestartWithoutItsSources(t *testing.T) {
 	m.says(exitOK, []string{"gives import ", ": 0 rows settled", "nothing else to do: 1 source"}, append(glob, "--restart")...)
 	m.says(exitOK, []string{"nothing to do"}, glob...)
 }
+
+// Rejects that are mended before their import is finished are mended: the rest
+// of the import leaves them alone, and a replay sends them.
+func TestRejectsMendedTooEarly(t *testing.T) {
+	m := newMigration(t, 9)
+	bad := strings.Replace(endRows("acme", 9, true), "Z,1\n", "Z,n/a\n", 1)
+	writeFiles(t, m.dir, map[string]string{"a.csv": bad})
+	run := []string{"run", "-m", m.path("m.yaml"), "--batch-size", "2", "--chunk-bytes", "60", m.path("a.csv")}
+	m.does(exitBudget, append(run, "--max-errors", "0")...)
+	last := m.last("run")
+	if last.Rows.Rejected != 1 {
+		t.Fatalf("it stopped with %+v, want one reject", last.Rows)
+	}
+	text, err := os.ReadFile(last.Rejects)
+	if err == nil {
+		err = os.WriteFile(last.Rejects, []byte(strings.Replace(string(text), `"n":"n/a"`, `"n":"1234567"`, 1)), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.says(exitRejects, []string{"the reject file was edited since it was written: it is kept as it is", "resuming import "}, run...)
+	m.does(exitRejects, "replay", "rejects", last.State)
+	if held := m.p.Totals(); held.Measurements != 8 || held.Sum("api", "measure.n") != "1234574" {
+		t.Errorf("%d measurements are held, in all %s, want 8 and 1234574", held.Measurements, held.Sum("api", "measure.n"))
+	}
+
+	// Where a line is gone, nobody can tell which: it is not gone on.
+	m.does(exitBudget, append(run, "--max-errors", "0", "--force")...)
+	rejects := m.last("run").Rejects
+	if err := os.WriteFile(rejects, []byte("{}\n{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.says(exitUsage, []string{rejects, "rejects written: 1, lines now: 2", "m3import state repair "}, run...)
+}

@@ -100,6 +100,10 @@ func (r *runner) resume(ctx context.Context, plan checkpoint.Plan, mark checkpoi
 	if err := r.guardResume(plan, mark); err != nil {
 		return err
 	}
+	if r.journal.RejectsEdited() {
+		r.app.say("the reject file was edited since it was written: it is kept as it is, and what was mended goes in once the import is finished, with  m3import replay rejects %s",
+			shellQuote(r.journal.Dir()))
+	}
 	r.app.say("resuming import %s at %s", plan.ID, place(plan, mark))
 	return r.one(ctx, plan, mark)
 }
