@@ -13,7 +13,8 @@ import (
 type Mapper struct {
 	filter  []condition
 	makes   []encoder
-	numbers int // numeric fields of all makes
+	numbers int  // numeric fields of all makes
+	unasked bool // there is no mapping file
 }
 
 // uidStart is where the uid starts in a measurement.
@@ -42,6 +43,9 @@ func (m *Mapper) Append(out *Output, rec *reader.Record) (filtered bool, err err
 	for i := range m.makes {
 		if fe := m.makes[i].append(out, rec); fe != nil {
 			out.cut(before)
+			if m.unasked {
+				fe.withoutMapping()
+			}
 			if name := m.makes[i].name; name != "" {
 				fe.Reason += " (measurement " + quoted(name) + ")"
 			}

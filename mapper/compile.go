@@ -26,7 +26,7 @@ func (m *Mapping) Compile() (*Mapper, error) {
 	for i, col := range m.Columns() {
 		c.index[col.Name] = i
 	}
-	mapper := &Mapper{}
+	mapper := &Mapper{unasked: m.Native || m.template}
 	c.input(&m.Input)
 	if m.Native {
 		if len(m.Filter) > 0 || len(m.Measurements) > 0 {

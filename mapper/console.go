@@ -44,10 +44,10 @@ func ForColumns(names []string) (*Mapping, error) {
 			strange = append(strange, explained(name))
 		}
 	}
-	if err := consoleFault(seen, strange, repeated); err != nil {
+	if err := consoleFault(names, seen, strange, repeated); err != nil {
 		return nil, err
 	}
-	mapping := &Mapping{Measurements: []Measurement{m}}
+	mapping := &Mapping{Measurements: []Measurement{m}, template: true}
 	if _, err := mapping.Compile(); err != nil {
 		return nil, fmt.Errorf("columns of the m3ter Console's template: %w", err)
 	}
@@ -56,7 +56,7 @@ func ForColumns(names []string) (*Mapping, error) {
 
 // consoleFault says everything at once that is wrong with the columns: a
 // person should have to open the file but once.
-func consoleFault(seen map[string]string, strange, repeated []string) error {
+func consoleFault(names []string, seen map[string]string, strange, repeated []string) error {
 	var faults []string
 	var missing []string
 	for _, word := range []string{"uid", "account", "meter", "ts"} {
@@ -76,8 +76,18 @@ func consoleFault(seen map[string]string, strange, repeated []string) error {
 	if len(faults) == 0 {
 		return nil
 	}
-	return fmt.Errorf("columns are not those of the m3ter Console's template (uid, account, meter, ts and measure.gb for a field): %s; write a mapping and name it with -m",
-		strings.Join(faults, "; "))
+	return &TemplateError{Columns: names, reason: strings.Join(faults, "; ")}
+}
+
+// TemplateError says that columns are not those of the Console's template.
+type TemplateError struct {
+	Columns []string
+	reason  string
+}
+
+func (e *TemplateError) Error() string {
+	return "columns are not those of the m3ter Console's template (uid, account, meter, ts and measure.gb for a field): " + e.reason +
+		"; write a mapping and name it with -m"
 }
 
 // explained is the name of a column that was not understood, with a guess at

@@ -25,6 +25,10 @@ type Mapping struct {
 	// Native takes rows that are measurements already, with m3ter's own words
 	// as keys. It stands alone: no Filter, no Measurements. Default: false.
 	Native bool `json:"native,omitempty"`
+
+	// template is set by ForColumns: nobody wrote this mapping, so no message
+	// may ask for a change of it.
+	template bool
 }
 
 // Condition is one test of a row, against one column. Exactly one of Equals,

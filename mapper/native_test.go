@@ -67,7 +67,7 @@ func TestNative(t *testing.T) {
 
 func TestNativeFaults(t *testing.T) {
 	for _, tt := range []struct{ name, line, field, code, want string }{
-		{"no uid", `{"meter":"api","account":"acme","ts":"2024-09-01T00:00:00Z"}`, "uid", CodeUID, "empty"},
+		{"no uid", `{"meter":"api","account":"acme","ts":"2024-09-01T00:00:00Z"}`, "uid", CodeUID, "every row needs a uid"},
 		{"uid too long", `{"uid":"` + strings.Repeat("u", 51) + `","meter":"api","account":"acme","ts":"2024-09-01T00:00:00Z"}`, "uid", CodeUID, "takes 50"},
 		{"no zone", `{"uid":"u","meter":"api","account":"acme","ts":"2024-09-01T00:00:00"}`, "ts", CodeTimeZone, ""},
 		{"misspelt category", `{` + nativeHead + `,"meassure":{"gb":1}}`, "meassure", CodeUnknown, `is it "measure"?`},

@@ -407,3 +407,23 @@ func BenchmarkTime(b *testing.B) {
 		})
 	}
 }
+
+// What does not fit a format is told with what stands there and what should.
+func TestMisfitNamesBoth(t *testing.T) {
+	for _, tt := range []struct{ format, text, want string }{
+		{"%d.%m.%Y %H:%M", "01/02/2026 00:00", `the text has "/" where the format "%d.%m.%Y %H:%M" has "."`},
+		{"%d.%m.%Y %H:%M", "01.02.2026", `the text ends where the format "%d.%m.%Y %H:%M" has " "`},
+		{"%d.%m.%Y", "01.Feb.2026", `the text has "Feb.2026" where the format "%d.%m.%Y" has %m`},
+		{"%Y-%m-%d um %H:%M", "2026-01-02übergestern", `the text has "übe" where the format "%Y-%m-%d um %H:%M" has " um "`},
+		{"%Y-%m-%d %H:%M %Z", "2026-01-02 10:00 CET", `the text has "CET" where the format "%Y-%m-%d %H:%M %Z" has %Z: only UTC, GMT and Z are names of one zone; for offsets write %z`},
+	} {
+		p := &timeParser{name: tt.format}
+		var err error
+		if p.layout, _, err = compileLayout(tt.format); err != nil {
+			t.Fatal(tt.format, err)
+		}
+		if why := p.scanLayout(new(civil), []byte(tt.text)); !strings.Contains(why, tt.want) {
+			t.Errorf("%s, %s: %s, want %s", tt.format, tt.text, why, tt.want)
+		}
+	}
+}

@@ -1,16 +1,20 @@
 package mapper
 
-import "time"
+import (
+	"time"
+	"unicode/utf8"
+)
 
 // scanLayout reads t by the steps of p, all of it. It returns what is wrong
 // with the text; the ranges of most numbers are check's affair.
 func (p *timeParser) scanLayout(c *civil, t []byte) (why string) {
 	var s layoutScan
 	for i := range p.layout {
-		var ok bool
-		if t, ok = s.step(c, &p.layout[i], t); !ok {
-			return p.misfit(&p.layout[i])
+		rest, ok := s.step(c, &p.layout[i], t)
+		if !ok {
+			return p.misfit(&p.layout[i], t)
 		}
+		t = rest
 	}
 	if len(t) > 0 {
 		return "there is more text than the format " + quoted(p.name) + " has"
@@ -18,15 +22,25 @@ func (p *timeParser) scanLayout(c *civil, t []byte) (why string) {
 	return s.settle(c)
 }
 
-func (p *timeParser) misfit(s *step) string {
-	switch s.verb {
-	case 0:
-		return "the text does not fit the format " + quoted(p.name) + " where that has " + quoted(s.text)
-	case 'Z':
-		return "the text does not fit the format " + quoted(p.name) + " at %Z: only UTC, GMT and Z are names of one zone; for offsets write %z"
-	default:
-		return "the text does not fit the format " + quoted(p.name) + " at %" + string(s.verb)
+// misfit says where the text, of which rest is left, parts with the format.
+func (p *timeParser) misfit(s *step, rest []byte) string {
+	have, want := "the text ends", "%"+string(s.verb)
+	if s.verb == 0 {
+		want = quoted(s.text)
+		n := min(len(s.text), len(rest))
+		for n < len(rest) && !utf8.RuneStart(rest[n]) {
+			n++
+		}
+		rest = rest[:n]
 	}
+	if len(rest) > 0 {
+		have = "the text has " + quoted(shown(rest))
+	}
+	text := have + " where the format " + quoted(p.name) + " has " + want
+	if s.verb == 'Z' {
+		text += ": only UTC, GMT and Z are names of one zone; for offsets write %z"
+	}
+	return text
 }
 
 // layoutScan is what a format can say beside the fields of civil.

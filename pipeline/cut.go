@@ -145,12 +145,15 @@ func (im *Import) openSource(path string, opt reader.Options) (*reader.Source, e
 	return reader.Open(path, opt)
 }
 
+// ErrNoShape says that standard input was to be read without a mapping.
+var ErrNoShape = errors.New("standard input: a mapping is needed, as its shape cannot be looked at twice")
+
 // shape finds the mapping for a source in one of the shapes that need none:
 // CSV (or Parquet) with the columns of the m3ter Console's template, and
 // NDJSON lines that are measurements already.
 func (im *Import) shape(path string, opt reader.Options) (*mapper.Mapping, error) {
 	if path == "-" {
-		return nil, fmt.Errorf("standard input: a mapping is needed, as its shape cannot be looked at twice")
+		return nil, ErrNoShape
 	}
 	src, err := reader.Open(path, opt)
 	if err != nil {

@@ -17,7 +17,7 @@ func findColumns(names []string, want []Column) ([]int, error) {
 			if col.Optional {
 				continue
 			}
-			return nil, missingColumn(names, col.Name)
+			return nil, missingColumn(names, col.Name, "header")
 		}
 		if k := slices.Index(names[index[i]+1:], col.Name); k >= 0 {
 			return nil, fmt.Errorf("column %q: stands in the header twice, as columns %d and %d; rename one of them",
@@ -27,12 +27,23 @@ func findColumns(names []string, want []Column) ([]int, error) {
 	return index, nil
 }
 
-// missingColumn says that name is not among names, and what is meant perhaps.
-func missingColumn(names []string, name string) error {
-	if near := nearNames(names, name); len(near) > 0 {
-		return fmt.Errorf("column %q: not in the header; did you mean %s?", name, strings.Join(near, " or "))
+// MissingColumnError says that a column is not among those of the source.
+type MissingColumnError struct {
+	Column string
+	Names  []string // of the columns that are there
+	Near   []string // quoted, those that were meant perhaps
+	where  string
+}
+
+func missingColumn(names []string, name, where string) error {
+	return &MissingColumnError{Column: name, Names: names, Near: nearNames(names, name), where: where}
+}
+
+func (e *MissingColumnError) Error() string {
+	if len(e.Near) > 0 {
+		return fmt.Sprintf("column %q: not in the %s; did you mean %s?", e.Column, e.where, strings.Join(e.Near, " or "))
 	}
-	return fmt.Errorf("column %q: not in the header, which has %s", name, listNames(names))
+	return fmt.Sprintf("column %q: not in the %s, which has %s", e.Column, e.where, listNames(e.Names))
 }
 
 // listNames quotes names, the first few of them.

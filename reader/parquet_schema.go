@@ -88,10 +88,7 @@ func findParquetColumns(nodes []schemaNode, want []Column) ([]parquetColumn, err
 			if w.Optional {
 				continue
 			}
-			if near := nearNames(names, w.Name); len(near) > 0 {
-				return nil, fmt.Errorf("column %q: not in the schema; did you mean %s?", w.Name, strings.Join(near, " or "))
-			}
-			return nil, fmt.Errorf("column %q: not in the schema, which has %s", w.Name, listNames(names))
+			return nil, missingColumn(names, w.Name, "schema")
 		}
 		if i < 0 {
 			return nil, fmt.Errorf("column %q: stands in the schema twice; rename one of them", w.Name)

@@ -85,6 +85,7 @@ See it work, without an account:   m3import demo`,
 		Example: `  m3import check -m mapping.yaml 'usage/**/*.csv.gz'    # everything but sending
   m3import run   -m mapping.yaml 'usage/**/*.csv.gz'    # import; again: resume
   m3import status                                       # where imports stand`,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -95,6 +96,7 @@ See it work, without an account:   m3import demo`,
 			return a.setLogger()
 		},
 	}
+	root.SetVersionTemplate(versionLine())
 	root.CompletionOptions.HiddenDefaultCmd = false
 	flags := root.PersistentFlags()
 	flags.CountVarP(&a.verbose, "verbose", "v", "log more to stderr: -v what is done, -vv every request")

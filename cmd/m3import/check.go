@@ -103,7 +103,7 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 		}
 	}
 	if err := im.Run(ctx); err != nil {
-		return err
+		return withColumnHint(err, mapping)
 	}
 	rep, err := newCheckReport(im, audit, rate, firsts)
 	if err != nil {

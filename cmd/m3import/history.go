@@ -24,6 +24,7 @@ type pastImport struct {
 	Updated     time.Time          `json:"updated,omitzero"`
 	Runs        int                `json:"runs"`
 	Sources     int                `json:"sources"`
+	FirstSource string             `json:"first_source"`
 	Rows        checkpoint.Counts  `json:"rows"`
 	Totals      []checkpoint.Total `json:"totals"`
 	Rejects     string             `json:"rejects_file,omitempty"`
@@ -95,6 +96,9 @@ func pastImportOf(dir string, im checkpoint.Import) pastImport {
 		Started: im.Plan.Started, Updated: im.Mark.Updated, Runs: im.Mark.Runs, Sources: len(im.Plan.Sources),
 		Rows: im.Mark.Counts, Totals: im.Mark.Totals, Report: im.Report, Command: im.Plan.Command,
 	}
+	if len(im.Plan.Sources) > 0 {
+		p.FirstSource = im.Plan.Sources[0].Path
+	}
 	switch {
 	case im.Mark.Finished:
 		p.Phase = "finished"
@@ -131,11 +135,23 @@ func (a *app) printHistory(list []pastImport, asJSON bool) error {
 	var rows [][]string
 	for _, p := range list {
 		rows = append(rows, []string{
-			p.Started.Format("2006-01-02 15:04"), p.Import, p.Kind, p.Phase, grouped(int64(p.Sources)), grouped(p.Rows.Read),
+			p.Started.Format("2006-01-02 15:04"), p.Import, p.Kind, p.Phase, sourcesText(p), grouped(p.Rows.Read),
 			grouped(p.Rows.Accepted), grouped(p.Rows.Rejected), grouped(p.Rows.Filtered), filepath.Base(p.State),
 		})
 	}
-	table(a.stdout, "", []column{{"began (UTC)", false}, {"import", false}, {"kind", false}, {"", false}, {"sources", true}, {"rows", true},
-		{"accepted", true}, {"rejected", true}, {"filtered", true}, {"state", false}}, rows)
+	table(a.stdout, "", []column{{"began (UTC)", false}, {"import", false}, {"kind", false}, {"phase", false}, {"source", false}, {"rows", true},
+		{"accepted", true}, {"rejected", true}, {"filtered", true}, {"directory", false}}, rows)
 	return nil
+}
+
+// sourcesText names the first source of an import, and how many more there are.
+func sourcesText(p pastImport) string {
+	name := filepath.Base(p.FirstSource)
+	if p.FirstSource == "-" {
+		name = "standard input"
+	}
+	if p.Sources > 1 {
+		name += fmt.Sprintf(" and %s more", grouped(int64(p.Sources-1)))
+	}
+	return name
 }

@@ -24,7 +24,7 @@ func (a *app) previewCommand() *cobra.Command {
 byte as they would be sent. Nothing is sent. Rows that would be rejected are
 told on stderr; with -n 0 all of them.`,
 		Example: "  m3import preview -m mapping.yaml usage.csv\n  m3import preview -m mapping.yaml -n 3 'usage/*.parquet' | jq .\n  m3import preview -m mapping.yaml -n 0 usage.csv > /dev/null    # every reject",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    someArgs("source"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.preview(cmd.Context(), &f, n, args)
 		},
@@ -79,7 +79,7 @@ func (a *app) preview(ctx context.Context, f *inputFlags, n int, args []string) 
 		im.Sources = append(im.Sources, checkpoint.Source{Path: path})
 	}
 	if err := im.Run(ctx); err != nil && !errors.Is(err, errEnough) {
-		return errors.Join(err, out.Flush())
+		return errors.Join(withColumnHint(err, mapping), out.Flush())
 	}
 	if n := im.Mark.Counts.WithoutAmount; n > 0 {
 		a.say("note: %s %s", plural(n, "measurement"), noAmount)

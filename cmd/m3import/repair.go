@@ -48,7 +48,7 @@ sources and under the same uids; the next run refuses to send rows that m3ter ma
 have forgotten. What was there is kept, as *.before-repair.`,
 		Example: `  m3import state repair ~/.local/state/m3import/usage-1a2b3c4d
   m3import state repair ~/.local/state/m3import/usage-1a2b3c4d --yes`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("state directory"),
 		RunE: func(_ *cobra.Command, args []string) error { return a.repairState(args[0], &f) },
 	}
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do it")

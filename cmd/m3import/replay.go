@@ -255,7 +255,7 @@ in the slice, or a uid is not found, that is exit code 9.
 ` + replayHelp,
 		Example: `  m3import replay slice -m mapping.yaml 'usage/*.csv' --from 2026-01-01T00:00:00Z --to 2026-01-02T00:00:00Z --dry-run
   m3import replay slice -m mapping.yaml usage.csv --account acme --lines 1000-1999`,
-		Args: cobra.MinimumNArgs(1),
+		Args: someArgs("source"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sel, err := s.selection()
 			if err != nil {
@@ -295,7 +295,7 @@ says that it is meant. IMPORT is an id that m3import history shows.
 
 ` + replayHelp,
 		Example: "  m3import history\n  m3import replay run 20260131T020000Z-4f2a1c --org 5a4db0c5-0000-4000-8000-000000000002 --dry-run",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArg("import"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.setCommand(cmd, args); err != nil {
 				return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -51,6 +52,9 @@ func (f *inputFlags) load() (*mapper.Mapping, error) {
 		return nil, nil
 	}
 	text, err := os.ReadFile(f.mapping)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, coded(exitUsage, fmt.Errorf("%s: there is no such file", f.mapping), "-m names the mapping file")
+	}
 	if err != nil {
 		return nil, coded(exitUsage, err, "")
 	}
@@ -148,7 +152,7 @@ Every flag can be set as M3IMPORT_<FLAG>, too: M3IMPORT_RATE_LIMIT=none.
   m3import run -m mapping.yaml usage-2026-01.csv.gz
   m3import run -m mapping.yaml 'usage/2025-*/**/*.parquet' --progress plain
   zcat usage.csv.gz | m3import run -m mapping.yaml -`,
-		Args: cobra.MinimumNArgs(1),
+		Args: someArgs("source"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.setCommand(cmd, args); err != nil {
 				return err
@@ -287,6 +291,9 @@ func (a *app) prepare(f *runFlags, args []string, kind string) (*job, *uploader.
 	if err := checkPerRow(mapping, f.batchSize); err != nil {
 		return nil, nil, err
 	}
+	if mapping == nil && len(paths) > 0 && paths[0] == "-" {
+		return nil, nil, coded(exitUsage, pipeline.ErrNoShape, "write a mapping and name it with -m; or put the rows into a file, and import that")
+	}
 	client, cfg, err := a.client(f)
 	if err != nil {
 		return nil, nil, err
@@ -412,7 +419,7 @@ func (a *app) preflight(ctx context.Context, f *runFlags, j *job) error {
 			return pipeline.ErrStopped
 		}
 		if err := im.Try(path); err != nil {
-			return coded(exitUsage, err, "nothing was sent")
+			return withColumnHint(err, j.mapping, "nothing was sent")
 		}
 	}
 	return nil

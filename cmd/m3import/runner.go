@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/m3import/m3import/checkpoint"
@@ -318,11 +320,11 @@ func rejectText(rej pipeline.Reject) string {
 	if rej.Field != "" {
 		text += " " + rej.Field
 	}
-	if rej.Column != "" {
+	if rej.Column != "" && rej.Column != rej.Field {
 		text += fmt.Sprintf(" from column %q", rej.Column)
 	}
-	if rej.Value != "" {
-		text += fmt.Sprintf(" = %q", rej.Value)
+	if value := strconv.Quote(rej.Value); rej.Value != "" && !strings.Contains(rej.Reason, value) {
+		text += " = " + value
 	}
 	return text + ": " + rej.Reason
 }

@@ -30,7 +30,7 @@ func (a *app) stateShowCommand() *cobra.Command {
 		Short:   "Show all imports of a state directory, and the one that it is about",
 		Long:    "Show all imports and replays of a state directory, and where the last one stands.",
 		Example: "  m3import state show ~/.local/state/m3import/usage-1a2b3c4d",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArg("state directory"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			list, err := a.history(args[0])
 			if err := errors.Join(a.printHistory(list, false), err); err != nil {
@@ -56,7 +56,7 @@ the same uids. m3ter ignores uids that arrived within 35 days, and counts them
 against your allowance; what is older it would bill twice, and the memory of when
 that was is what this throws away. The directory is moved aside, not deleted.`,
 		Example: "  m3import state reset ~/.local/state/m3import/usage-1a2b3c4d --yes",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArg("state directory"),
 		RunE:    func(_ *cobra.Command, args []string) error { return a.resetState(args[0], yes) },
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do it")

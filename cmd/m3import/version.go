@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -34,6 +35,11 @@ func version() string {
 	return "devel"
 }
 
+// versionLine is what the command and the flag of that name print.
+func versionLine() string {
+	return fmt.Sprintf("m3import %s (uid version %d, %s)\n", version(), mapper.UIDVersion, runtime.Version())
+}
+
 func (a *app) versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -48,7 +54,7 @@ func (a *app) versionCommand() *cobra.Command {
 					"version": version(), "uid_version": mapper.UIDVersion, "go": runtime.Version(),
 				})
 			}
-			_, err := fmt.Fprintf(a.stdout, "m3import %s (uid version %d, %s)\n", version(), mapper.UIDVersion, runtime.Version())
+			_, err := io.WriteString(a.stdout, versionLine())
 			return err
 		},
 	}
