@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -20,7 +21,8 @@ import (
 //
 // What is seen goes into 256 parts by the uid's hash, which spill to temporary
 // files, and each part is looked at alone, in blocks: memory is at most 110 bytes
-// for each uid of the part that has the most of them, however often they repeat.
+// for each uid of the parts that are looked at, one for each core, however often
+// they repeat.
 // The zero value is ready. Close removes the files.
 type Audit struct {
 	seed  [3]maphash.Seed
@@ -123,6 +125,9 @@ const uidStart = 8
 
 // splitUID cuts a measurement's uid from the rest of it.
 func splitUID(item []byte) (uid, rest []byte) {
+	if n := bytes.IndexByte(item[uidStart:], '"'); n > 0 && item[uidStart+n-1] != '\\' {
+		return item[uidStart : uidStart+n], item[uidStart+n:] // a quote that nothing escapes
+	}
 	for i := uidStart; i < len(item); i++ {
 		switch item[i] {
 		case '\\':

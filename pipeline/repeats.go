@@ -2,8 +2,12 @@ package pipeline
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"sort"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/m3import/m3import/mapper"
 )
@@ -39,13 +43,30 @@ type Place struct {
 // them are listed.
 func (a *Audit) Repeats(show int) (Repeats, error) {
 	var r Repeats
-	for i := range a.parts {
-		m := merger{r: &r, show: show, minBlock: cmp.Or(a.minBlock, auditBlock)}
-		if err := a.parts[i].blocks(m.room, m.add); err != nil {
-			return r, err
-		}
-		r.keep(show)
+	var g errgroup.Group
+	var next atomic.Int64
+	of := make([]Repeats, runtime.GOMAXPROCS(0))
+	for w := range of {
+		g.Go(func() error {
+			for i := next.Add(1) - 1; i < auditParts; i = next.Add(1) - 1 {
+				m := merger{r: &of[w], show: show, minBlock: cmp.Or(a.minBlock, auditBlock)}
+				if err := a.parts[i].blocks(m.room, m.add); err != nil {
+					return err
+				}
+				of[w].keep(show)
+			}
+			return nil
+		})
 	}
+	if err := g.Wait(); err != nil {
+		return r, err
+	}
+	for _, one := range of {
+		r.Same += one.Same
+		r.Other += one.Other
+		r.First = append(r.First, one.First...)
+	}
+	r.keep(show)
 	for i := range r.First {
 		one := &r.First[i]
 		one.Earlier, _ = a.find(one.first.at)
@@ -69,7 +90,12 @@ func (m *merger) room() int { return max(m.minBlock, len(m.firsts)) }
 
 // add counts what repeats in a block, and keeps what is new.
 func (m *merger) add(block []auditEntry) {
-	slices.SortFunc(block, func(x, y auditEntry) int { return cmp.Or(compareUIDs(&x, &y), cmp.Compare(x.at, y.at)) })
+	slices.SortFunc(block, func(x, y auditEntry) int {
+		if x.uid == y.uid {
+			return cmp.Compare(x.at, y.at)
+		}
+		return compareUIDs(&x, &y)
+	})
 	fresh, old := 0, 0 // block[:fresh] is new; m.firsts[:old] is behind us
 	for i := range block {
 		e := block[i]
@@ -101,7 +127,13 @@ func (m *merger) add(block []auditEntry) {
 }
 
 func compareUIDs(x, y *auditEntry) int {
-	return cmp.Or(cmp.Compare(x.uid[0], y.uid[0]), cmp.Compare(x.uid[1], y.uid[1]))
+	if x.uid[0] != y.uid[0] { // nearly always
+		if x.uid[0] < y.uid[0] {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Compare(x.uid[1], y.uid[1])
 }
 
 func (m *merger) repeat(first, later auditEntry) {
