@@ -65,6 +65,9 @@ func (p *packer) chunk(e *encoded) bool {
 	if p.at.Source != e.source {
 		p.at, p.read = checkpoint.Position{Source: e.source}, 0
 	}
+	if e.chunk != nil {
+		p.im.status.goesOn(e.source, e.chunk.Begun)
+	}
 	p.done = span{}
 	var err error
 	if p.keys, err = p.ledger.intern(p.keys[:0], e.out.Keys); err != nil {
@@ -163,6 +166,7 @@ func (p *packer) take(e *encoded, from, to int) {
 	last := e.rows[to-1].end
 	p.at.Offset, p.at.Line = last.Offset, last.Line
 	cur.end, p.done = p.at, end
+	cur.consumed = e.chunk.Begun + (e.chunk.Consumed-e.chunk.Begun)*int64(to)/int64(len(e.rows))
 }
 
 // measurements puts those up to end into the batch, and adds up what they hold.

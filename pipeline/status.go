@@ -17,6 +17,8 @@ type Status struct {
 	// Bytes are of the sources as stored. Done is an estimate within a source;
 	// Total is -1 when a source has no known size.
 	BytesDone, BytesTotal int64
+	// BytesBefore are those that earlier runs had done.
+	BytesBefore int64
 	// InFlight is how many batches have left and not landed.
 	InFlight int
 }
@@ -27,6 +29,7 @@ type status struct {
 	start checkpoint.Counts
 	done  []int64 // bytes of the sources before each
 	reach int64   // bytes that the next commit will reach
+	begun bool    // the first chunk was seen
 }
 
 // Status is safe to call at any time, from any goroutine.
@@ -55,6 +58,17 @@ func (s *status) begin(im *Import) {
 	}
 	s.now.BytesDone = s.done[im.Mark.Position.Source]
 	s.reach = s.now.BytesDone
+}
+
+// goesOn notes where in a source the first chunk of this run begins.
+func (s *status) goesOn(source int, consumed int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.begun {
+		s.begun = true
+		s.reach = s.done[source] + consumed
+		s.now.BytesDone, s.now.BytesBefore = s.reach, s.reach
+	}
 }
 
 // settled notes how far p reaches; it becomes visible with the commit.

@@ -191,7 +191,7 @@ func (p *parquetReader) next() (*Chunk, error) {
 		return nil, p.err
 	}
 	b := p.batch()
-	start := rowPos(p.row)
+	start, begun := rowPos(p.row), p.consumed()
 	err := p.guard(func() error { return p.fill(b) })
 	if p.err = p.locate(err); p.err == nil && b.rows == 0 {
 		p.err = io.EOF
@@ -201,7 +201,7 @@ func (p *parquetReader) next() (*Chunk, error) {
 		return nil, p.err
 	}
 	b.pool = &p.pool
-	return &Chunk{Start: start, End: rowPos(p.row), Consumed: p.consumed(), parse: b}, nil
+	return &Chunk{Start: start, End: rowPos(p.row), Begun: begun, Consumed: p.consumed(), parse: b}, nil
 }
 
 // consumed is the share of the rows that was read, as bytes of the file.

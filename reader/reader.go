@@ -192,9 +192,10 @@ func (e *RowError) Error() string {
 type Chunk struct {
 	// Start is where the first record starts, End where the next chunk does.
 	Start, End Pos
-	// Consumed is how much of the file as stored had been read when the chunk
-	// was cut, in bytes: a measure of progress, nothing more.
-	Consumed int64
+	// Begun and Consumed are how much of the file as stored lies before the
+	// first record and before the next chunk, in bytes: a measure of progress,
+	// nothing more. Of compressed text it is what had been read.
+	Begun, Consumed int64
 
 	parse chunkParser
 }

@@ -32,6 +32,7 @@ type textSource struct {
 	ahead   []byte // what was read already and follows buf[:n]
 	looking bool   // buf has grown to find the end of its first record, see farSighted
 	pos     Pos    // of buf[0]
+	stored  int64  // Chunk.Consumed of the last chunk
 	err     error  // from reading: what follows ahead
 	pool    sync.Pool
 }
@@ -167,9 +168,12 @@ func (t *textSource) emit(n int) *Chunk {
 
 // chunk makes a chunk of the next n bytes.
 func (t *textSource) chunk(p chunkParser, n, lines int64) *Chunk {
-	start := t.pos
+	start, begun := t.pos, t.stored
 	t.pos = Pos{start.Offset + n, start.Line + lines}
-	return &Chunk{Start: start, End: t.pos, Consumed: t.in.consumed(), parse: p}
+	if t.stored = t.pos.Offset; t.in.compression != None {
+		t.stored = t.in.consumed()
+	}
+	return &Chunk{Start: start, End: t.pos, Begun: begun, Consumed: t.stored, parse: p}
 }
 
 // skipLine passes over a line that is longer than any record may be, in
@@ -236,6 +240,9 @@ func (t *textSource) seek(p Pos) error {
 		return err
 	}
 	t.pos = p
+	if t.stored = p.Offset; t.in.compression != None {
+		t.stored = t.in.consumed()
+	}
 	return nil
 }
 

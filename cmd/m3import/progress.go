@@ -94,7 +94,7 @@ func (v *view) line() progressLine {
 		l.RowsPerSec = float64(s.ThisRun.Read) / elapsed
 	}
 	// An estimate out of the first moments is worse than none.
-	if moved := s.BytesDone - v.first.BytesDone; moved > 0 && elapsed > 3 && s.BytesTotal > s.BytesDone {
+	if moved := s.BytesDone - s.BytesBefore; moved > 0 && elapsed > 3 && s.BytesTotal > s.BytesDone {
 		l.SecondsLeft = elapsed / float64(moved) * float64(s.BytesTotal-s.BytesDone)
 	}
 	if trouble, ok := v.client.Trouble(); ok {
