@@ -314,19 +314,16 @@ func trimLineEnd(text []byte, s, stop int, nl byte) int {
 // shorten makes text fit for a message: at most maxValue bytes, whole
 // characters.
 func shorten(text []byte) string {
-	if len(text) <= maxValue {
-		return string(bytes.ToValidUTF8(text, []byte("\uFFFD")))
+	// What is not UTF-8 gets longer by being made so, hence first.
+	valid := bytes.ToValidUTF8(text[:min(len(text), maxValue+utf8.UTFMax)], []byte("\uFFFD"))
+	if len(text) <= maxValue && len(valid) <= maxValue {
+		return string(valid)
 	}
-	text = text[:maxValue-len("…")]
-	for i := 1; i < utf8.UTFMax && i < len(text); i++ {
-		if b := text[len(text)-i]; utf8.RuneStart(b) {
-			if !utf8.FullRune(text[len(text)-i:]) {
-				text = text[:len(text)-i]
-			}
-			break
-		}
+	n := min(maxValue-len("…"), len(valid)) // a run of such bytes becomes one character
+	for n > 0 && n < len(valid) && !utf8.RuneStart(valid[n]) {
+		n--
 	}
-	return string(bytes.ToValidUTF8(text, []byte("\uFFFD"))) + "…"
+	return string(valid[:n]) + "…"
 }
 
 // errNoRecord is what seeking into the middle of a line gives.
