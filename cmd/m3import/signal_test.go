@@ -46,6 +46,12 @@ func TestSignals(t *testing.T) {
 				t.Fatal(err)
 			}
 			<-v.alive
+			for range 1000 { // alive may be about the token, and what has not left then never does
+				if v.platform.Totals().Measurements > 0 {
+					break
+				}
+				time.Sleep(time.Millisecond)
+			}
 			for _, s := range []syscall.Signal{syscall.SIGUSR1, c.signal} {
 				if err := cmd.Process.Signal(s); err != nil {
 					t.Fatal(err)
