@@ -77,6 +77,11 @@ func (im *Import) cutSource(reading, sending context.Context, i int, from checkp
 			return err
 		}
 		if err == io.EOF {
+			for _, r := range src.Remarks() {
+				if im.OnRemark != nil {
+					im.OnRemark(im.Sources[i].Path, r)
+				}
+			}
 			send(sending, pieces, piece{source: i, last: true})
 			return nil
 		}

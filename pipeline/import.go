@@ -76,6 +76,9 @@ type Import struct {
 	// OnReject is told of each reject when it is durable, in file order, from
 	// one goroutine. Default: nobody is told.
 	OnReject func(Reject)
+	// OnRemark is told what there is to say of a source that was read to its
+	// end, from the goroutine that reads. Default: nobody is told.
+	OnRemark func(path string, r reader.Remark)
 	// OnStop is told, when Run was asked to stop, how many batches are in the
 	// air: they land, and no others leave. Default: nobody is told.
 	OnStop func(inAir int)

@@ -17,10 +17,11 @@ import (
 type gzipReader struct {
 	in     *bufio.Reader
 	member *gzip.Reader // nil before the first member
+	padded bool         // with zeros behind the last member
 	err    error
 }
 
-func newGzip(r io.Reader) io.Reader {
+func newGzip(r io.Reader) *gzipReader {
 	return &gzipReader{in: bufio.NewReaderSize(r, 64<<10)}
 }
 
@@ -34,11 +35,7 @@ func (z *gzipReader) Read(p []byte) (int, error) {
 		n, err := z.member.Read(p)
 		if err == io.EOF { // of the member, its checksum verified
 			err = nil
-			if _, peeked := z.in.Peek(1); peeked != nil {
-				z.err = peeked
-			} else {
-				z.header()
-			}
+			z.next()
 		}
 		if err != nil {
 			z.err = err
@@ -48,6 +45,31 @@ func (z *gzipReader) Read(p []byte) (int, error) {
 		}
 	}
 	return 0, z.err
+}
+
+// errBehindGzip is what bytes behind the last member give. gzip(1) warns of them
+// and goes on; but they may have been members, and their rows are missing.
+var errBehindGzip = errors.New("bytes that are no gzip data behind the last of it")
+
+// next goes on behind a member: with another one, or to the end of the file.
+// Zeros up to there are the padding of blocks, as tapes have them.
+func (z *gzipReader) next() {
+	first, err := z.in.Peek(1)
+	switch {
+	case err != nil:
+		z.err = err
+		return
+	case first[0] == gzipMagic[0]:
+		z.header()
+		return
+	}
+	for z.err == nil {
+		var b byte
+		if b, z.err = z.in.ReadByte(); z.err == nil && b != 0 {
+			z.err = errBehindGzip
+		}
+	}
+	z.padded = z.err == io.EOF
 }
 
 // header reads the header of a member, of which there must be one.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -186,11 +187,17 @@ func TestDamagedPacked(t *testing.T) {
 
 func TestTrailingBytes(t *testing.T) {
 	for name, file := range packed(t) {
-		for _, tail := range []string{"\x00", "x", "\x1f", "\x28\xb5", "\x50\x2a\x4d\x18", "\x50\x2a\x4d\x18\x01\x00\x00\x00", "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", "garbage that is long enough"} {
+		for _, tail := range []string{"\x00", "x", "\x1f", "\x28\xb5", "\x50\x2a\x4d\x18", "\x50\x2a\x4d\x18\x01\x00\x00\x00", "\x00\x00x", "\x00\x1f\x8b", "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", "garbage that is long enough"} {
 			src, err := OpenReader(name, strings.NewReader(string(file)+tail), Options{Columns: cols("a", "b")})
 			var rows []row
 			if err == nil {
 				rows, err = readAll(t, src)
+			}
+			if strings.HasSuffix(name, ".gz") && strings.Trim(tail, "\x00") == "" { // padding
+				if got := lines(values(rows)); err != nil || got != lines(wantPacked()) || !slices.Equal(src.Remarks(), []Remark{ZeroPadding}) {
+					t.Errorf("%s with %q behind it: rows %q, error %v, remarks %v", name, tail, got, err, src.Remarks())
+				}
+				continue
 			}
 			// The last row has no line end, so it is not known to be whole.
 			if got := lines(values(rows)); err == nil || got != "" && !strings.HasPrefix(lines(wantPacked()[:3]), got) {
@@ -204,14 +211,38 @@ func TestChecksum(t *testing.T) {
 	file := packGzip(t, "", "a\n1\n2\n")
 	file[len(file)-8] ^= 1
 	_, err := readAll(t, mustOpenReader(t, "x.csv.gz", file, Options{}))
-	if !errors.Is(err, gzip.ErrChecksum) || !strings.HasPrefix(err.Error(), "x.csv.gz: gzip data damaged: ") {
+	if !errors.Is(err, gzip.ErrChecksum) || !errors.Is(err, ErrDamaged) || !strings.HasPrefix(err.Error(), "x.csv.gz: gzip data damaged: ") {
 		t.Errorf("gzip: %v", err)
 	}
 	file = packZstd(t, false, "a\n1\n2\n")
 	file[len(file)-1] ^= 1
 	_, err = readAll(t, mustOpenReader(t, "x.csv.zst", file, Options{}))
-	if !errors.Is(err, zstd.ErrCRCMismatch) || !strings.HasPrefix(err.Error(), "x.csv.zst: zstd data damaged: ") {
+	if !errors.Is(err, zstd.ErrCRCMismatch) || !errors.Is(err, ErrDamaged) || !strings.HasPrefix(err.Error(), "x.csv.zst: zstd data damaged: ") {
 		t.Errorf("zstd: %v", err)
+	}
+}
+
+// Only text that somebody may still have been writing is asked for its last
+// line end; what is behind the last row does not count.
+func TestNoLineEnd(t *testing.T) {
+	for name, test := range map[string]struct {
+		file string
+		want []Remark
+	}{
+		"x.csv":         {"a\n1\n2", []Remark{NoLineEnd}},
+		"whole.csv":     {"a\n1\n2\n", nil},
+		"crlf.csv":      {"a\r\n1\r\n", nil},
+		"cr.csv":        {"a\r1\r2\r", nil},
+		"header.csv":    {"a", nil},
+		"empty.csv":     {"", nil},
+		"x.ndjson":      {`{"a":1}` + "\n" + `{"a":2}`, []Remark{NoLineEnd}},
+		"spaces.ndjson": {`{"a":1}` + "\n ", nil},
+		"x.csv.gz":      {string(packGzip(t, "", "a\n1\n2")), nil},
+	} {
+		src := mustOpenReader(t, name, []byte(test.file), Options{})
+		if _, err := readAll(t, src); err != nil || !slices.Equal(src.Remarks(), test.want) {
+			t.Errorf("%s: remarks %v, error %v; want %v", name, src.Remarks(), err, test.want)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -20,8 +21,10 @@ type input struct {
 	compression Compression
 	read        int64 // bytes of stored that were read
 	text        peeker
-	unpacker    io.Closer // what text reads from, when it must be closed
-	temp        *os.File  // a spooled Parquet file
+	last        byte        // of the text that was read after the header, 0 for none
+	gzip        *gzipReader // that unpacks, when it is gzip
+	unpacker    io.Closer   // what text reads from, when it must be closed
+	temp        *os.File    // a spooled Parquet file
 	closeStored bool
 }
 
@@ -67,6 +70,9 @@ func (*changedError) Unwrap() error { return io.ErrUnexpectedEOF }
 // Read reads text. Errors other than io.EOF name the source.
 func (in *input) Read(p []byte) (int, error) {
 	n, err := in.text.Read(p)
+	if n > 0 {
+		in.last = p[n-1]
+	}
 	if err != nil && err != io.EOF {
 		err = in.wrap(err)
 	}
@@ -77,15 +83,26 @@ func (in *input) Read(p []byte) (int, error) {
 // compressed stream is broken.
 func (in *input) wrap(err error) error {
 	var changed *changedError
+	var system *fs.PathError
 	switch {
-	case in.compression == None || errors.As(err, &changed):
+	case in.compression == None || errors.As(err, &changed) || errors.As(err, &system):
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		err = fmt.Errorf("%s data ends in the middle, the file is incomplete: %w", in.compression, err)
 	default:
-		err = fmt.Errorf("%s data damaged: %w", in.compression, err)
+		err = damagedError{fmt.Errorf("%s data damaged: %w", in.compression, err)}
 	}
 	return in.named(err)
 }
+
+// ErrDamaged is what the error of packed data is that is not as it was packed.
+// Where it went wrong is not known: text that was unpacked before may be wrong,
+// as the checksum that tells comes behind it.
+var ErrDamaged = errors.New("damaged")
+
+// damagedError is an error that is ErrDamaged, too.
+type damagedError struct{ error }
+
+func (e damagedError) Unwrap() []error { return []error{e.error, ErrDamaged} }
 
 // named puts the name of the source before err, once.
 func (in *input) named(err error) error {
@@ -107,7 +124,8 @@ func (in *input) unpack(raw *peeker) error {
 	in.unpacker = nil
 	switch in.compression {
 	case Gzip:
-		in.text = peeker{r: newGzip(raw)}
+		in.gzip = newGzip(raw)
+		in.text = peeker{r: in.gzip}
 	case Zstd:
 		z, err := newZstd(raw)
 		if err != nil {

@@ -97,6 +97,8 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 		return err
 	}
 	firsts := make(map[string]pipeline.Reject)
+	remarks := new(remarked)
+	im.OnRemark = remarks.add
 	im.OnReject = func(r pipeline.Reject) {
 		if _, ok := firsts[r.Code]; !ok {
 			firsts[r.Code] = r
@@ -109,6 +111,7 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	rep.Warnings = remarks.lines()
 	if err := a.printCheck(f, rep); err != nil {
 		return err
 	}
@@ -171,6 +174,7 @@ type checkReport struct {
 	Requests    int64              `json:"requests"`
 	Bytes       int64              `json:"bytes"`
 	Seconds     float64            `json:"seconds_at_the_limits"`
+	Warnings    []string           `json:"warnings,omitempty"`
 }
 
 // maxRepeatsShown is how many of the measurements are listed whose uid repeats.
@@ -233,6 +237,7 @@ func (a *app) printCheck(f *checkFlags, r *checkReport) error {
 	p.totals(r.Totals)
 	p.repeats(r.Repeats)
 	p.remarks(r.Rows)
+	p.warnings(r.Warnings)
 	took := "less than a second"
 	if r.Seconds >= 1 {
 		took = durationText(time.Duration(r.Seconds * float64(time.Second)))

@@ -65,6 +65,11 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 	if err := r.tooLate(plan.Sources, earliest); err != nil {
 		return err
 	}
+	torn, err := r.tornBefore(plan)
+	if err != nil {
+		return err
+	}
+	r.app.sayAll(torn)
 	r.app.sayAll(anew)
 	if again > 0 {
 		r.app.say("up to %s accepted before: sent again under the same uids, which the platform ignores and counts against your allowance", plural(again, "row"))

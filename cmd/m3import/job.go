@@ -29,9 +29,10 @@ type job struct {
 	mappingHash string
 	selection   string // Plan.Selection
 	verifyFull  bool
-	force       bool // send sources that were imported before, too
-	same        bool // a source that looks like one imported before is it
-	copies      bool // sources of the same content are all sent: what an earlier import did
+	force       bool     // send sources that were imported before, too
+	same        bool     // a source that looks like one imported before is it
+	torn        []string // what resumable found out about lines that were not whole
+	copies      bool     // sources of the same content are all sent: what an earlier import did
 }
 
 // stateDir is where the job's state is kept when nothing else was said: one
@@ -205,6 +206,13 @@ func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) (now []check
 		case d == "":
 		case continues(src, is):
 			grown = true
+			torn := wentOn(src, is)
+			switch at := mark.Position; {
+			case torn && i == at.Source && at.Offset >= src.Size:
+				diffs = append(diffs, fmt.Sprintf("%s goes on in the middle of line %d, which was taken for the last one, as it stood", src.Path, at.Line))
+			case torn && !mark.FirstSent.IsZero():
+				j.torn = append(j.torn, tornText(src, plan.ID))
+			}
 		default:
 			diffs = append(diffs, fmt.Sprintf("%s changed: %s", src.Path, d))
 		}

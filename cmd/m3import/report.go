@@ -41,6 +41,7 @@ type report struct {
 	RejectsFile string             `json:"rejects_file,omitempty"`
 	Totals      []checkpoint.Total `json:"totals"`
 	Requests    uploader.Stats     `json:"requests"`              // of this run
+	Warnings    []string           `json:"warnings,omitempty"`    // about sources that were read to their end in this run
 	Pacing      string             `json:"pacing_note,omitempty"` // why less was sent at the end than the rate limit allows
 	State       string             `json:"state"`
 	runTime     time.Duration
@@ -148,6 +149,7 @@ func (r *report) print(w io.Writer) error {
 		p.linef("  note: totals are of what was sent; the platform keeps the first measurement of a uid only (m3import check finds uids that repeat)")
 	}
 	p.remarks(r.Rows)
+	p.warnings(r.Warnings)
 	if r.Pacing != "" {
 		p.linef("  note: %s", r.Pacing)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/pipeline"
+	"github.com/m3import/m3import/reader"
 	"github.com/m3import/m3import/uploader"
 )
 
@@ -92,6 +93,7 @@ func (r *runner) resume(ctx context.Context, plan checkpoint.Plan, mark checkpoi
 	}
 	if grown {
 		r.app.say("a source is longer than it was and begins as it did: going on into what is new")
+		r.app.sayAll(r.job.torn)
 	}
 	if now != nil {
 		if err := r.journal.Amend(now); err != nil {
@@ -142,11 +144,12 @@ func (r *runner) unfinished() (checkpoint.Plan, checkpoint.Mark, bool) {
 // one runs one import to its end, a stop, or an error.
 func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.Mark) error {
 	before := mark.Counts
+	remarks := new(remarked)
 	im := &pipeline.Import{
 		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Stdin: standardInput(ctx, r.app.stdin), Select: r.f.selection,
 		Submit: logged{r.submit, r.app}, Limits: uploader.Limits{Items: r.f.batchSize, Bytes: r.f.batchBytes},
 		Journal: r.journal, Mark: mark, Uploads: r.f.uploads, Drain: r.f.drain,
-		MaxRejects: r.f.budget, OnReject: r.showReject, OnStop: r.stopping, Now: r.app.now,
+		MaxRejects: r.f.budget, OnReject: r.showReject, OnStop: r.stopping, OnRemark: remarks.add, Now: r.app.now,
 	}
 	start := r.app.now()
 	stats := r.client.Stats()
@@ -156,8 +159,10 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 	err := im.Run(ctx)
 	endProgress()
 	rep := newReport(plan, im.Mark, before, r.client.Stats().Since(stats), start, r.app.now(), r.journal)
+	rep.Warnings = remarks.lines()
 	err = r.judge(ctx, im, rep, before, err)
-	rep.Finished, rep.Pacing = err == nil || errors.Is(err, errRejects), r.client.PacingNote()
+	done, _ := r.journal.Mark()
+	rep.Finished, rep.Pacing = done.Finished, r.client.PacingNote()
 	rep.ExitCode = exitCode(ctx, err)
 	r.app.log.Info("import ran", "import", plan.ID, "finished", rep.Finished, "exit_code", rep.ExitCode,
 		"rows", im.Mark.Counts, "requests", rep.Requests.Requests, "retries", rep.Requests.Retries, "took", rep.runTime)
@@ -266,6 +271,9 @@ func (r *runner) remind(err error) {
 
 // goOn is the hint of an import that has more to do.
 func (r *runner) goOn(plan checkpoint.Plan, mark checkpoint.Mark, err error) string {
+	if errors.Is(err, reader.ErrDamaged) {
+		return r.damaged(plan, mark)
+	}
 	if plan.Sources[0].Path == "-" {
 		return fmt.Sprintf("settled so far: %s; to go on, pipe all of it in again: the same rows get the same uids", plural(mark.Counts.Read, "row"))
 	}
