@@ -50,7 +50,8 @@ type Import struct {
 	// Select takes a part of the rows; the others count as filtered. When it
 	// picks rows, so do those that cannot be mapped. Default: all rows.
 	Select *Selection
-	// Stdin is what the source "-" reads.
+	// Stdin is what the source "-" reads. An io.Closer is closed when the import
+	// ends, so that a Read which waits for a quiet producer holds up no error.
 	Stdin io.Reader
 	// Submit takes the batches.
 	Submit uploader.Submitter
@@ -113,6 +114,9 @@ func (im *Import) Run(ctx context.Context) error {
 	defer im.stopWith(ctx, abort)()
 
 	g, sending := errgroup.WithContext(sending)
+	if in, ok := im.Stdin.(io.Closer); ok {
+		defer context.AfterFunc(sending, func() { in.Close() })()
+	}
 	pieces := make(chan piece)
 	parcels := make(chan *parcel)
 

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -223,6 +224,10 @@ func (p *parcel) subtract(key mapper.Key, a mapper.Amount) {
 
 // uidOf is the uid of a measurement as it was sent.
 func uidOf(item []byte) string {
-	uid, _ := splitUID(item)
-	return string(uid)
+	raw, _ := splitUID(item)
+	var uid string
+	if err := json.Unmarshal(item[uidStart-1:uidStart+len(raw)+1], &uid); err != nil {
+		panic("pipeline: a uid that is no JSON string: " + err.Error())
+	}
+	return uid
 }

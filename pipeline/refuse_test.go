@@ -129,3 +129,11 @@ measurements:
 		t.Errorf("totals %+v, want %+v", im.Mark.Totals, want)
 	}
 }
+
+// The uid of a refused row is told as it is, whatever JSON makes of it.
+func TestRefusedUIDIsUnescaped(t *testing.T) {
+	const item = `{"uid":"a\"b\\\\c\u0001é","meter":"api"}`
+	if got, want := uidOf([]byte(item)), "a\"b\\\\c\x01é"; got != want {
+		t.Errorf("uid %q, want %q", got, want)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -145,4 +146,25 @@ func TestStopWithoutAnswers(t *testing.T) {
 			t.Errorf("%d measurements in doubt since %v, want some since %v", im.Mark.MaxUncertain, im.Mark.FirstSent, began)
 		}
 	})
+}
+
+// An error ends an import at once, also when its standard input has nothing to
+// say at the moment.
+func TestErrorDoesNotWaitForStdin(t *testing.T) {
+	pr, pw := io.Pipe()
+	defer pw.Close()
+	no := errors.New("the platform says no")
+	im := &Import{Sources: []checkpoint.Source{{Path: "-"}}, Stdin: pr, Mapping: parse(t, testMapping), Journal: new(memory),
+		Submit: submitFunc(func(context.Context, *uploader.Batch) ([]uploader.Refusal, error) { return nil, no }),
+		Limits: uploader.Limits{Items: 1}, Reader: reader.Options{ChunkBytes: 64}}
+	go io.WriteString(pw, usage(5000, rand.New(rand.NewPCG(1, 1)))) // and then nothing, for ever
+	if err := im.Run(t.Context()); !errors.Is(err, no) {
+		t.Errorf("error %v, want %v", err, no)
+	}
+}
+
+type submitFunc func(context.Context, *uploader.Batch) ([]uploader.Refusal, error)
+
+func (f submitFunc) Submit(ctx context.Context, b *uploader.Batch) ([]uploader.Refusal, error) {
+	return f(ctx, b)
 }

@@ -17,7 +17,7 @@ var errHalfLine = fmt.Errorf("standard input ends in the middle of a line, as if
 
 // standardInput is in until ctx ends. A pipe that has nothing to say would hold
 // up the stop for ever, as nothing interrupts a read of it.
-func standardInput(ctx context.Context, in io.Reader) io.Reader {
+func standardInput(ctx context.Context, in io.Reader) io.ReadCloser {
 	r, w := io.Pipe()
 	start := sync.OnceFunc(func() {
 		go func() {
@@ -30,12 +30,16 @@ func standardInput(ctx context.Context, in io.Reader) io.Reader {
 		}()
 		context.AfterFunc(ctx, func() { w.CloseWithError(pipeline.ErrStopped) })
 	})
-	return readFunc(func(b []byte) (int, error) { start(); return r.Read(b) })
+	return &pipeEnd{r, start}
 }
 
-type readFunc func([]byte) (int, error)
+// pipeEnd reads from a pipe that is filled from the first Read on.
+type pipeEnd struct {
+	*io.PipeReader
+	start func()
+}
 
-func (f readFunc) Read(b []byte) (int, error) { return f(b) }
+func (p *pipeEnd) Read(b []byte) (int, error) { p.start(); return p.PipeReader.Read(b) }
 
 // ends keeps how a stream begins and ends.
 type ends struct {

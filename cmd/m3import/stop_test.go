@@ -37,7 +37,7 @@ func TestStopDoesNotWaitForThePace(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}()
-	code, _, stderr := s.runUntil(ctx, "run", "--rate-limit", "2/1h", "--batch-size", "1", "--shutdown-timeout", "10m", path)
+	code, _, stderr := s.runUntil(ctx, "run", "--rate-limit", "2/1h", "--batch-size", "1", "--workers", "1", "--shutdown-timeout", "10m", path)
 	if held := p.Totals().Measurements; code != exitInt || held != 2 || !strings.Contains(stderr, "m3import: stopping: ") || strings.Contains(stderr, "had not landed") {
 		t.Errorf("exit code %d, %d measurements arrived, want 2 and a clean stop:\n%s", code, held, stderr)
 	}
