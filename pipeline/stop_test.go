@@ -153,11 +153,17 @@ func TestStopWithoutAnswers(t *testing.T) {
 func TestErrorDoesNotWaitForStdin(t *testing.T) {
 	pr, pw := io.Pipe()
 	defer pw.Close()
-	no := errors.New("the platform says no")
+	no, read := errors.New("the platform says no"), make(chan struct{})
 	im := &Import{Sources: []checkpoint.Source{{Path: "-"}}, Stdin: pr, Mapping: parse(t, testMapping), Journal: new(memory),
-		Submit: submitFunc(func(context.Context, *uploader.Batch) ([]uploader.Refusal, error) { return nil, no }),
-		Limits: uploader.Limits{Items: 1}, Reader: reader.Options{ChunkBytes: 64}}
-	go io.WriteString(pw, usage(5000, rand.New(rand.NewPCG(1, 1)))) // and then nothing, for ever
+		Submit: submitFunc(func(context.Context, *uploader.Batch) ([]uploader.Refusal, error) {
+			<-read
+			return nil, no
+		}),
+		Reader: reader.Options{ChunkBytes: 1024}}
+	go func() {
+		io.WriteString(pw, usage(5000, rand.New(rand.NewPCG(1, 1))))
+		close(read) // and then nothing, for ever
+	}()
 	if err := im.Run(t.Context()); !errors.Is(err, no) {
 		t.Errorf("error %v, want %v", err, no)
 	}
