@@ -90,7 +90,7 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	audit := new(pipeline.Audit)
 	defer audit.Close()
 	im := &pipeline.Import{
-		Mapping: mapping, Reader: f.reader(), Stdin: a.stdin, Submit: audit, Journal: pipeline.Forget{},
+		Mapping: mapping, Reader: f.reader(), Stdin: standardInput(ctx, a.stdin), Submit: audit, Journal: pipeline.Forget{},
 		Limits: uploader.Limits{Items: f.batchSize, Bytes: f.batchBytes}, Uploads: 1, Now: a.now, Select: f.selection,
 	}
 	if im.Sources, err = a.toCheck(f, paths, im); err != nil {

@@ -215,6 +215,34 @@ func TestLiesAreFoundOut(t *testing.T) {
 	}
 }
 
+// Books that cannot be read at the moment are an error, which passes, and no
+// lie, which does not.
+func TestUnreadableBooksAreNoLie(t *testing.T) {
+	s := newSession(t, newPlatform(t, sandbox.Config{}))
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"m.yaml": guardMapping, "a.csv": endRows("acme", 40, false)})
+	r, stderr := newRunner(t, s, filepath.Join(dir, "m.yaml"), filepath.Join(dir, "a.csv"))
+	var books string
+	r.submit = liar{r.client, func(s uploader.Submitter, ctx context.Context, b *uploader.Batch) ([]uploader.Refusal, error) {
+		books = filepath.Join(filepath.Dir(r.journal.RejectsPath()), "sources.ndjson")
+		if err := os.Rename(books, books+".away"); err != nil {
+			return nil, err
+		}
+		return s.Submit(ctx, b)
+	}}
+	err := r.all(t.Context())
+	if code := exitCode(t.Context(), err); code != exitUsage || !strings.Contains(fmt.Sprint(err), "cannot be proved") {
+		t.Errorf("exit code %d, want %d: %v\n%s", code, exitUsage, err, stderr)
+	}
+	if err := os.Rename(books+".away", books); err != nil {
+		t.Fatal(err)
+	}
+	r.submit = r.client
+	if err := r.all(t.Context()); err != nil {
+		t.Errorf("with the books back: %v\n%s", err, stderr)
+	}
+}
+
 // newRunner is what `run` has made when it begins to import.
 func newRunner(t *testing.T, s *session, mapping, source string) (*runner, *bytes.Buffer) {
 	t.Helper()

@@ -55,7 +55,7 @@ func (a *app) preview(ctx context.Context, f *inputFlags, n int, args []string) 
 	out := bufio.NewWriter(a.stdout)
 	left := n
 	im := &pipeline.Import{
-		Mapping: mapping, Reader: f.reader(), Stdin: a.stdin, Journal: pipeline.Forget{}, Uploads: 1, Now: a.now,
+		Mapping: mapping, Reader: f.reader(), Stdin: standardInput(ctx, a.stdin), Journal: pipeline.Forget{}, Uploads: 1, Now: a.now,
 		OnReject: func(r pipeline.Reject) { a.say("would be rejected: %s", rejectText(r)) },
 		Submit: submitFunc(func(b *uploader.Batch) error {
 			for i := 0; i < b.Len(); i++ {

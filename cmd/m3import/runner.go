@@ -202,6 +202,9 @@ func (r *runner) judge(ctx context.Context, im *pipeline.Import, rep *report, be
 		im.Mark.Doubt = why
 		return errors.Join(fmt.Errorf("%w: %s", errSums, why), err, r.journal.Commit(im.Mark))
 	}
+	if err == nil && rep.unread != nil {
+		return fmt.Errorf("the rows cannot be proved against the sources: %w", rep.unread)
+	}
 	if err == nil {
 		err = r.journal.Finish(im.Mark)
 	}
