@@ -14,7 +14,7 @@
 //	holder.json                 who that is, in words for others
 //	current                     names the import that the directory is about
 //	history.ndjson              the sources of finished imports
-//	imports/<id>/plan.json      what the import is; never changed
+//	imports/<id>/plan.json      what the import is; replaced when a source has grown
 //	imports/<id>/mark.json      where it is; replaced with each commit
 //	imports/<id>/rejects.ndjson the rejects before the mark
 //	imports/<id>/sources.ndjson the counts of the sources finished before it

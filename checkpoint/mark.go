@@ -10,8 +10,8 @@ import (
 // is refused, never guessed at.
 const Version = 1
 
-// Plan says what an import is: written once, when it begins, and never
-// changed. A run may go on from a mark only under the plan that the mark
+// Plan says what an import is: written when it begins, and replaced only by
+// Amend, for sources that have grown or been touched. A run may go on from a mark only under the plan that the mark
 // belongs to.
 type Plan struct {
 	Version int       `json:"version"`

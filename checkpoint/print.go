@@ -37,11 +37,11 @@ func Fingerprint(f io.ReaderAt, info fs.FileInfo, full bool) (Print, error) {
 	return p, nil
 }
 
-// digest is of the bytes from..to.
 // digestBuffers are for reading what is digested: of ten thousand small sources
 // each would need one of its own.
 var digestBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
+// digest is of the bytes from..to.
 func digest(f io.ReaderAt, from, to int64) (string, error) {
 	h := sha256.New()
 	buf := digestBuffers.Get().(*[]byte)

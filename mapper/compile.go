@@ -71,7 +71,7 @@ func (m *Mapping) place(i int) string {
 type compiler struct {
 	index map[string]int // of the columns in a record
 	at    string         // what paths start with
-	slots int            // of Output.recent, so far
+	slots int            // numeric fields, so far
 	err   *MappingError
 }
 

@@ -114,6 +114,8 @@ func (a *Audit) thin() {
 		}
 	}
 	a.places = kept
+	// Where most of them are the first of their sources, nothing was gained.
+	a.maxPlaces = max(cmp.Or(a.maxPlaces, auditPlaces), 2*len(kept))
 }
 
 func (a *Audit) hash(uid []byte) [2]uint64 {

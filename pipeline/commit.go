@@ -73,8 +73,8 @@ func (c *committer) sending(since time.Time, n int64) {
 const commitDelay = 50 * time.Millisecond
 
 // run commits parcels as they settle, until the last one, an error in line, or
-// the end of ctx. What settles during a commit goes into the next one, so that
-// the disk is never what the sending waits for.
+// the end of ctx. What settles during a commit goes into the next one: the
+// sending waits for the disk only where the window is full.
 func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 	if err := c.tooMany(); err != nil {
 		return err // an earlier run ended so, and was allowed no more since
@@ -108,6 +108,12 @@ func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 			}
 			return p.err
 		case p != nil && p.err != nil:
+			if ctx.Err() == nil && c.im.flights.none() {
+				// The source is at fault, and nothing behind the mark was sent: in
+				// five weeks nobody needs to ask whether it was.
+				c.sending(time.Time{}, 0)
+				return errors.Join(p.err, c.commit())
+			}
 			return p.err
 		case !ok:
 			return context.Cause(ctx) // nil at the end of the input

@@ -123,6 +123,13 @@ func (f *flights) count() int {
 	return f.inAir()
 }
 
+// none reports that nothing was handed over that is not committed.
+func (f *flights) none() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.all) == 0
+}
+
 // committed forgets a flight.
 func (f *flights) committed(id int64) {
 	f.mu.Lock()

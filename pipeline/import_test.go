@@ -449,6 +449,9 @@ func TestSourceChangesWhileRead(t *testing.T) {
 	if !errors.Is(err, ErrSourceChanged) || im.Mark.Counts.Read != 0 || im.Mark.Position.Source != 0 {
 		t.Errorf("%v; mark %+v: something was read", err, im.Mark)
 	}
+	if !im.Mark.FirstSent.IsZero() || im.Mark.MaxUncertain != 0 {
+		t.Errorf("mark %+v: nothing was sent, so nothing is in doubt", im.Mark)
+	}
 }
 
 // What a run did is told apart from what the import has come to, in every count.

@@ -170,8 +170,12 @@ func recordsFrom(src *reader.Source, at reader.Pos) iter.Seq2[reader.Record, err
 			if chunk, err = src.Next(); err != nil {
 				break
 			}
-			for rec, err := range chunk.Records() {
-				if !yield(rec, err) {
+			for rec, fault := range chunk.Records() {
+				if _, ok := fault.(*reader.RowError); fault != nil && !ok {
+					err = fault
+					break
+				}
+				if !yield(rec, fault) {
 					chunk.Release()
 					return
 				}
@@ -188,8 +192,11 @@ func recordsFrom(src *reader.Source, at reader.Pos) iter.Seq2[reader.Record, err
 // are about when it made several.
 func refusalText(refused []uploader.Refusal, of int) string {
 	text := fmt.Sprintf("the platform refused it with status %d: %s", refused[0].Status, refused[0].Message)
-	if of == 1 {
+	switch {
+	case of == 1:
 		return text
+	case of == len(refused):
+		return fmt.Sprintf("the platform refused all of its %d measurements; of the first one: %s", of, text)
 	}
 	return fmt.Sprintf("the platform refused %d of its %d measurements and took the others; of the first refused one: %s", len(refused), of, text)
 }
