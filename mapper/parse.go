@@ -14,9 +14,14 @@ import (
 // MappingVersion is the version of the mapping language that Parse reads.
 const MappingVersion = 1
 
-// maxMappingBytes is the longest mapping that Parse looks at. A mapping of
+// MaxMappingBytes is the longest mapping that Parse looks at. A mapping of
 // fifteen fields takes about one kilobyte.
-const maxMappingBytes = 1 << 20
+const MaxMappingBytes = 256 << 10
+
+// maxNesting is how many brackets a mapping may have open at once, or dashes in
+// a row. The language needs five; the YAML library takes a time that grows with
+// the square of the depth, and memory that grows faster.
+const maxNesting = 64
 
 // ParseError says where a mapping file is wrong, and how.
 type ParseError struct {
@@ -72,12 +77,43 @@ type document struct {
 	err   *ParseError
 }
 
+// tooDeep is where the text is nested deeper than maxNesting, -1 for nowhere. It
+// takes brackets in quotes and comments for brackets, too, as no text in a
+// mapping has so many that are open.
+func tooDeep(text []byte) int {
+	brackets, dashes := 0, 0
+	lead := true // nothing but indicators on the line yet
+	for i, c := range text {
+		switch c {
+		case '[', '{':
+			brackets++
+		case ']', '}':
+			brackets = max(0, brackets-1)
+		case '-', '?', ':':
+			dashes++
+		case '\n':
+			lead, dashes = true, 0
+			continue
+		}
+		if lead = lead && bytes.IndexByte([]byte(" \t-?:"), c) >= 0; !lead {
+			dashes = 0
+		}
+		if brackets > maxNesting || dashes > maxNesting {
+			return i
+		}
+	}
+	return -1
+}
+
 // parse returns what the text says; with a fault in d.err it means nothing.
 func (d *document) parse() (m *Mapping) {
 	start := place{1, 1}
 	switch {
-	case len(d.text) > maxMappingBytes:
-		d.failAt(start, "the file has %d bytes, and a mapping has at most %d; is it the usage file?", len(d.text), maxMappingBytes)
+	case len(d.text) > MaxMappingBytes:
+		d.failAt(start, "the file is longer than %d bytes, which no mapping is; is it the usage file?", MaxMappingBytes)
+		return nil
+	case tooDeep(d.text) >= 0:
+		d.failAt(d.placeOf(tooDeep(d.text)), "more than %d brackets or dashes are open here, and a mapping needs five", maxNesting)
 		return nil
 	case !utf8.Valid(d.text):
 		d.failAt(d.placeOf(validPrefix(d.text)), "the file is not UTF-8 here")

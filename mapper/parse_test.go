@@ -92,6 +92,23 @@ var mistakes = []struct{ name, text, want string }{
 	{"no measurements", "version: 1\nmeasurements: §[]\n", "there is no measurement"},
 }
 
+// What nests without end, or is no mapping at all, is refused before the YAML
+// library spends minutes and gigabytes on it; what closes again does not count.
+func TestParseBounds(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"version: 1\nmeter: " + strings.Repeat("[", 100_000), "brackets or dashes"},
+		{"version: 1\nmeter: " + strings.Repeat("{", 100_000) + strings.Repeat("}", 100_000), "brackets or dashes"},
+		{"version: 1\n" + strings.Repeat("- ", 50_000), "brackets or dashes"},
+		{strings.Repeat("id,who,when,amount\n", MaxMappingBytes/19+1), "is it the usage file?"},
+		{"# " + strings.Repeat("-", 200) + strings.Repeat("[x]", 200) + "\nversion: 1\nmeter: M\naccount: " + strings.Repeat("a-", 100) + "z\nts: T\nuid: U\n", ""},
+	} {
+		_, err := Parse([]byte(tt.text))
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%.40q…: %v, want %q", tt.text, err, tt.want)
+		}
+	}
+}
+
 func TestParseMistakes(t *testing.T) {
 	for _, tt := range mistakes {
 		t.Run(tt.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -51,7 +52,7 @@ func (f *inputFlags) load() (*mapper.Mapping, error) {
 	if f.mapping == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(f.mapping)
+	text, err := readUpTo(f.mapping, mapper.MaxMappingBytes+1) // one more is too long
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, coded(exitUsage, fmt.Errorf("%s: there is no such file", f.mapping), "-m names the mapping file")
 	}
@@ -63,6 +64,16 @@ func (f *inputFlags) load() (*mapper.Mapping, error) {
 		return nil, coded(exitUsage, fmt.Errorf("%s: %w", f.mapping, err), "every key is explained in docs/mapping.md")
 	}
 	return m, nil
+}
+
+// readUpTo reads the first n bytes of a file, or all of it when it is shorter.
+func readUpTo(path string, n int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, n))
 }
 
 // sources finds the sources; none at all when that is fine. state is the state
