@@ -86,7 +86,7 @@ func (e *encoded) mapRecord(im *Import, rec *reader.Record) {
 	before := extent{len(e.out.JSON), len(e.out.Items), len(e.out.Amounts)}
 	skip, err := e.mapper.Append(&e.out, rec)
 	if err == nil && !skip {
-		if skip, err = im.admit(&e.out, rec, before); skip || err != nil {
+		if skip, err = im.admit(im.Sources[e.source].Path, &e.out, rec, before); skip || err != nil {
 			e.out.JSON, e.out.Items, e.out.Amounts = e.out.JSON[:before.json], e.out.Items[:before.items], e.out.Amounts[:before.amounts]
 		}
 	}
@@ -104,12 +104,12 @@ func (e *encoded) mapRecord(im *Import, rec *reader.Record) {
 // extent is how much an Output holds.
 type extent struct{ json, items, amounts int }
 
-// admit looks at the measurements that a row made, which are those in out from
-// before on: a row that was not selected is skipped, and one that does not
+// admit looks at the measurements that a row of the path made, which are those
+// in out from before on: a row that was not selected is skipped, and one that does not
 // fit into one request whole is no row to send.
-func (im *Import) admit(out *mapper.Output, rec *reader.Record, before extent) (skip bool, err error) {
+func (im *Import) admit(path string, out *mapper.Output, rec *reader.Record, before extent) (skip bool, err error) {
 	if im.selector != nil {
-		if in, err := im.selector.row(rec.Pos.Line, out, before.items); err != nil || !in {
+		if in, err := im.selector.row(path, rec, out, before.items); err != nil || !in {
 			return true, err
 		}
 	}

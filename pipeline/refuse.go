@@ -108,7 +108,7 @@ func (r *refusal) row(rec *reader.Record, record int64) error {
 	r.out.Reset()
 	skip, err := r.mapper.Append(&r.out, rec)
 	if err == nil && !skip {
-		skip, err = r.im.admit(&r.out, rec, extent{})
+		skip, err = r.im.admit(r.im.Sources[r.run.source].Path, &r.out, rec, extent{})
 	}
 	if err != nil || skip {
 		return nil // it is in no batch

@@ -188,7 +188,7 @@ func (a *Audit) find(at int64) (place Place, uid string) {
 		out.Reset()
 		skip, err := m.Append(&out, &rec)
 		if err == nil && !skip {
-			skip, err = a.im.admit(&out, &rec, extent{})
+			skip, err = a.im.admit(place.Source, &out, &rec, extent{})
 		}
 		if err != nil || skip {
 			continue // no measurement was made of it

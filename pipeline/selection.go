@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/m3import/m3import/mapper"
+	"github.com/m3import/m3import/reader"
 )
 
 // Selection picks rows by what their measurements say: a row is in when one of
@@ -23,9 +24,23 @@ type Selection struct {
 	// lines as messages give them, rows for Parquet.
 	FirstLine int64 `json:"first_line,omitempty"`
 	LastLine  int64 `json:"last_line,omitempty"`
-	// Without are uids, as a reject gives them: a row that makes a measurement
-	// with one of them is out, whatever else fits.
-	Without []string `json:"without,omitempty"`
+	// Without are rows that are out, whatever else fits. They are told by where
+	// they stand, as rows that share a uid can have had different fates.
+	Without []Origin `json:"without,omitempty"`
+}
+
+// Origin is where a row first stood, as its reject says: a row that is read from
+// a reject file has the place of the source that it came from.
+type Origin struct {
+	Path   string `json:"path"`   // the source as it was opened
+	Offset int64  `json:"offset"` // where the row starts, as the reader counts
+}
+
+// originOf is the origin of a row that is read from the path.
+func originOf(path string, rec *reader.Record) Origin {
+	r := Reject{Path: path, Offset: rec.Pos.Offset}
+	r.origin(rec.Values)
+	return Origin{r.Path, r.Offset}
 }
 
 // IsZero reports whether nothing is set, and all rows are in.
@@ -43,7 +58,7 @@ type selector struct {
 	uids     wishes
 	accounts wishes
 	meters   wishes
-	without  map[string]bool
+	without  map[Origin]bool // nil for none
 }
 
 func newSelector(s *Selection) *selector {
@@ -93,11 +108,11 @@ func (im *Import) Unmatched() (uids, accounts, meters []string) {
 }
 
 // setOf is nil for an empty list.
-func setOf(list []string) map[string]bool {
+func setOf(list []Origin) map[Origin]bool {
 	if len(list) == 0 {
 		return nil
 	}
-	set := make(map[string]bool, len(list))
+	set := make(map[Origin]bool, len(list))
 	for _, one := range list {
 		set[one] = true
 	}
@@ -107,16 +122,14 @@ func setOf(list []string) map[string]bool {
 // onlyPicked reports whether rows that cannot be mapped are none to reject.
 func (s *selector) onlyPicked() bool { return s != nil && s.picks() }
 
-// row reports whether a row is in: line is where it starts, its measurements
+// row reports whether a row that is read from the path is in: its measurements
 // are those in out from first on.
-func (s *selector) row(line int64, out *mapper.Output, first int) (bool, error) {
-	if s.FirstLine > 0 && line < s.FirstLine || s.LastLine > 0 && line > s.LastLine {
+func (s *selector) row(path string, rec *reader.Record, out *mapper.Output, first int) (bool, error) {
+	if line := rec.Pos.Line; s.FirstLine > 0 && line < s.FirstLine || s.LastLine > 0 && line > s.LastLine {
 		return false, nil
 	}
-	for i := first; i < len(out.Items) && s.without != nil; i++ {
-		if uid, _ := splitUID(out.Measurement(i)); s.without[string(uid)] {
-			return false, nil
-		}
+	if s.without != nil && s.without[originOf(path, rec)] {
+		return false, nil
 	}
 	if !s.picks() {
 		return true, nil

@@ -179,6 +179,76 @@ func TestReplayRunLeavesRefusedRowsOut(t *testing.T) {
 	}
 }
 
+// Of rows that share a uid the platform can have taken one and refused another:
+// the one that it took is delivered, from replay to replay, and so it is where
+// the refused one was read from a reject file.
+func TestReplayRunOfRowsThatShareAUID(t *testing.T) {
+	m := newMigration(t, 9)
+	writeFiles(t, m.dir, map[string]string{"a.csv": endRows("acme", 9, true) + "acme-3,ghost,2026-01-01T00:00:00Z,1\nacme-8,ghost,2026-01-01T00:00:00Z,1\n"})
+	ghost := sandbox.Fault{Name: "ghost", On: []string{"SubmitMeasurements"}, When: sandbox.When{Match: &sandbox.Match{Account: "ghost"}}, Status: 400, Message: "no such thing"}
+	if err := m.p.AddFaults(ghost); err != nil {
+		t.Fatal(err)
+	}
+	m.does(exitRejects, "run", "-m", m.path("m.yaml"), m.path("a.csv"))
+	run := m.last("run")
+	if run.Rows.Rejected != 3 || run.Rows.Accepted != 8 {
+		t.Fatalf("rows %+v, want two refused and one that cannot be mapped", run.Rows)
+	}
+	m.moves("run", exitRejects, 8)
+	again := m.last("replay run")
+	if code, _, stderr := m.next.run("replay", "run", again.Import, "--same-organization"); code != exitRejects {
+		t.Fatalf("a replay of the replay: exit code %d\n%s", code, stderr)
+	}
+	if held := m.next.p.Totals(); held.Measurements != 8 || held.Duplicates != 8 || held.Conflicts != 0 {
+		t.Errorf("after a replay of the replay %d measurements are held, %d came twice, and %d as others, want 8, 8 and none", held.Measurements, held.Duplicates, held.Conflicts)
+	}
+
+	mend(t, run.Rejects) // of which the platform takes acme-8, and refuses both others again
+	m.does(exitRejects, "replay", "rejects", run.State)
+	if n := m.last("replay rejects").Rows; n.Rejected != 2 || n.Accepted != 1 {
+		t.Fatalf("rows of the mended rejects %+v, want two refused again", n)
+	}
+	m.moves("replay rejects", exitOK, 9)
+}
+
+// Rows of two reject files can have stood in the same place: then it does not
+// tell which of them was refused, and nothing is sent.
+func TestReplayRunOfRowsOfOnePlace(t *testing.T) {
+	m := newMigration(t, 3)
+	m.does(exitRejects, "run", "-m", m.path("m.yaml"), m.path("a.csv"))
+	m.does(exitRejects, "run", "-m", m.path("m.yaml"), m.path("a.csv"), "--force")
+	run := m.last("run")
+	text, err := os.ReadFile(run.Rejects)
+	if err == nil { // of one the amount is mended, of the other the account is not
+		err = os.WriteFile(run.Rejects, []byte(strings.NewReplacer(`"n":"n/a"`, `"n":"1"`, `"who":"acme"`, `"who":"ghost"`).Replace(string(text))), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	others, err := filepath.Glob(filepath.Join(run.State, "imports", "*", "rejects.ndjson"))
+	if err != nil || len(others) != 2 {
+		t.Fatalf("reject files %q, %v", others, err)
+	}
+	for _, path := range others {
+		if path != run.Rejects {
+			mend(t, path)
+		}
+	}
+	ghost := sandbox.Fault{On: []string{"SubmitMeasurements"}, When: sandbox.When{Match: &sandbox.Match{Account: "ghost"}}, Status: 400, Message: "no such thing"}
+	if err := m.p.AddFaults(ghost); err != nil {
+		t.Fatal(err)
+	}
+	m.does(exitRejects, "replay", "rejects", run.State)
+	again := m.last("replay rejects")
+	if again.Rows.Accepted != 1 || again.Rows.Rejected != 1 {
+		t.Fatalf("rows of the rejects %+v, want one accepted and one refused", again.Rows)
+	}
+	code, _, stderr := m.next.run("replay", "run", again.Import, "--org", otherOrg)
+	if code != exitUsage || !strings.Contains(stderr, "it is one of two rows that were read from byte ") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
 // What an unfinished import delivers is not known yet.
 func TestReplayRunOfAnUnfinishedImport(t *testing.T) {
 	m := newMigration(t, 9)

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -109,46 +107,22 @@ func selectionOf(im checkpoint.Import) (*pipeline.Selection, error) {
 		return nil, unknown("it was a slice, and its plan does not say of what")
 	}
 	if want := im.Mark.RejectCodes[pipeline.CodeRefused]; want > 0 {
-		uids, err := refusedUIDs(im.Rejects)
+		rows, err := refusedRows(im.Rejects)
+		if err == nil && int64(len(rows)) == want {
+			err = onceEach(rows, im.Plan.Sources)
+		}
 		switch {
 		case err != nil:
 			return nil, unknown("the platform refused some, and %w", err)
-		case int64(len(uids)) != want:
-			return nil, unknown("the platform refused %d, and %s names %d of them", want, im.Rejects, len(uids))
+		case int64(len(rows)) != want:
+			return nil, unknown("the platform refused %d, and %s names %d of them", want, im.Rejects, len(rows))
 		}
-		sel.Without = append(sel.Without, uids...)
+		sel.Without = append(sel.Without, rows...)
 	}
 	if sel.IsZero() {
 		return nil, nil
 	}
 	return &sel, nil
-}
-
-// refusedUIDs are the uids that a reject file has of rows that the platform
-// refused, one for each row.
-func refusedUIDs(path string) (uids []string, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	dec := json.NewDecoder(f)
-	for n := 1; ; n++ {
-		var line struct {
-			Papers struct {
-				Stage pipeline.Stage `json:"stage"`
-				UID   string         `json:"uid"`
-			} `json:"_reject"`
-		}
-		if err := dec.Decode(&line); err == io.EOF {
-			return uids, nil
-		} else if err != nil {
-			return nil, fmt.Errorf("%s, line %d: %w", path, n, err)
-		}
-		if line.Papers.Stage == pipeline.StageSend {
-			uids = append(uids, line.Papers.UID)
-		}
-	}
 }
 
 // The reading flags are a part of what a mapping hash is of: they decide what
