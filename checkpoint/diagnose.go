@@ -32,7 +32,40 @@ func (r *repair) diagnose() ([]Fault, error) {
 		return faults, nil // nothing has begun here
 	}
 	more, err := r.theImport(&cur)
+	if err == nil && len(more) == 0 {
+		more, err = r.former()
+	}
 	return append(faults, more...), err
+}
+
+// former finds imports of earlier that cannot be read any more. What they have
+// sent is not known then, and nothing stands in for it.
+func (r *repair) former() (faults []Fault, err error) {
+	_, err = imports(r.fsys, r.dir)
+	for _, err := range errorsIn(err) {
+		damaged, ok := errors.AsType[*DamagedError](err)
+		if !ok {
+			return faults, err
+		}
+		faults = append(faults, Fault{Path: damaged.Path, What: damaged.Reason})
+	}
+	return faults, nil
+}
+
+// errorsIn takes apart what errors.Join has joined, and joined again.
+func errorsIn(err error) []error {
+	many, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return nil
+	case !ok:
+		return []error{err}
+	}
+	var all []error
+	for _, one := range many.Unwrap() {
+		all = append(all, errorsIn(one)...)
+	}
+	return all
 }
 
 func appendFault(faults []Fault, f *Fault) []Fault {

@@ -19,7 +19,7 @@ type Import struct {
 
 // Imports reads all imports of a state directory, oldest first, without locking
 // or changing it. Directories of imports that a crash kept from beginning are
-// left out; one that is damaged is an error.
+// left out; one that is damaged is an error, and the others are returned with it.
 func Imports(dir string) ([]Import, error) { return imports(OS, dir) }
 
 func imports(fsys FS, dir string) ([]Import, error) {
@@ -41,7 +41,7 @@ func imports(fsys FS, dir string) ([]Import, error) {
 		}
 		switch {
 		case perr == nil && (one.Current || one.Mark.Begun()):
-		case one.Current, !errors.Is(perr, fs.ErrNotExist) && perr != nil && exists(fsys, filepath.Join(home, reportName)):
+		case perr != nil && (one.Current || e.IsDir() && leftBehind(fsys, home, perr)):
 			err = errors.Join(err, perr)
 			continue
 		default:
@@ -54,4 +54,27 @@ func imports(fsys FS, dir string) ([]Import, error) {
 	}
 	slices.SortStableFunc(all, func(a, b Import) int { return a.Plan.Started.Compare(b.Plan.Started) })
 	return all, err
+}
+
+// leftBehind reports whether an import whose plan or mark cannot be read may have
+// sent something. A crash in Begin leaves files out, or the one torn that it
+// wrote last: whatever is damaged in spite of a later one was whole.
+func leftBehind(fsys FS, home string, perr error) bool {
+	damaged, ok := errors.AsType[*DamagedError](perr)
+	if !ok || exists(fsys, filepath.Join(home, reportName)) {
+		return true // another version wrote it, or the disk does not give it
+	}
+	later := false
+	for _, name := range []string{rejectsName, sourcesName} {
+		info, err := fsys.Stat(filepath.Join(home, name))
+		if err == nil && info.Size() > 0 {
+			return true
+		}
+		later = later || err == nil
+	}
+	if later && exists(fsys, damaged.Path) {
+		return true
+	}
+	var m Mark // of a plan that is missing
+	return loadFrame(fsys, filepath.Join(home, markName), kindMark, &m) == nil && m.Begun()
 }

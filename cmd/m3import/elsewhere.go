@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/m3import/m3import/checkpoint"
 )
@@ -13,7 +14,22 @@ import (
 // known is an import that a state directory of the user's remembers.
 type known struct {
 	checkpoint.Import
-	dir string
+	dir  string
+	done func() map[string]int64 // by path: the rows accepted of the sources that it is through with
+}
+
+// newKnown is an import of a state directory. What its sources came to is read
+// when it is asked for, once for all of them: they can be many.
+func newKnown(im checkpoint.Import, dir string) known {
+	return known{im, dir, sync.OnceValue(func() map[string]int64 {
+		accepted := make(map[string]int64, len(im.Plan.Sources))
+		for line, err := range checkpoint.SourceLines(dir, im.Plan.ID) {
+			if err == nil {
+				accepted[line.Path] += line.Accepted
+			}
+		}
+		return accepted
+	})}
 }
 
 // knownImports are the imports to the job's organization that sent something:
@@ -43,7 +59,7 @@ func (r *runner) importsOf(dir string) (list []known, err error) {
 	imports, err := checkpoint.Imports(dir)
 	for _, im := range imports {
 		if im.Plan.OrgID == r.job.orgID && im.Plan.Endpoint == r.job.endpoint && im.Mark.Begun() {
-			list = append(list, known{im, dir})
+			list = append(list, newKnown(im, dir))
 		}
 	}
 	return list, err
@@ -98,16 +114,11 @@ func (s sourceOf) source() checkpoint.Source { return s.Plan.Sources[s.at] }
 
 // accepted is how many rows of the source were accepted, as far as that is
 // known still.
-func (s sourceOf) accepted() (n int64) {
+func (s sourceOf) accepted() int64 {
 	if s.at == s.Mark.Position.Source {
 		return s.Mark.Current.Accepted
 	}
-	for line, err := range checkpoint.SourceLines(s.dir, s.Plan.ID) {
-		if err == nil && line.Path == s.source().Path {
-			n += line.Accepted
-		}
-	}
-	return n
+	return s.done()[s.source().Path]
 }
 
 // skipDoneElsewhere takes the sources out of a plan that another state directory

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/mapper"
 	"github.com/m3import/m3import/pipeline"
 	"github.com/m3import/m3import/sandbox"
 	"github.com/m3import/m3import/uploader"
@@ -43,6 +44,43 @@ func writeFiles(t *testing.T, dir string, files map[string]string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Each of two imports in one command shows its own first rejects, and where the
+// others are.
+func TestRejectsOfTwoImports(t *testing.T) {
+	m := newMigration(t, 3)
+	bad := func(account string) string {
+		return strings.ReplaceAll(endRows(account, maxRejectsShown+2, false), "Z,1", "Z,n/a")
+	}
+	writeFiles(t, m.dir, map[string]string{"a.csv": "id,who,when,n\nx,acme,2026-01-01T00:00:00Z,1\n" + strings.TrimPrefix(bad("acme"), "id,who,when,n\n")})
+	if err := m.p.AddFaults(sandbox.Fault{Name: "shut", On: []string{"SubmitMeasurements"}, Status: 404}); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"run", "-m", m.path("m.yaml"), m.path("*.csv")}
+	m.does(exitFatal, args...)
+	m.p.RemoveFaults()
+	writeFiles(t, m.dir, map[string]string{"b.csv": bad("blum")})
+	code, _, stderr := m.run(args...)
+	first := strings.Index(stderr, "rejected: a.csv:")
+	second := strings.LastIndex(stderr, "rejected: b.csv:")
+	if code != exitRejects || first < 0 || second < first || !strings.Contains(stderr[second:], "rejected: more; all are in "+m.last("run").Rejects) {
+		t.Errorf("exit code %d, want the rejects of both told\n%s", code, stderr)
+	}
+}
+
+// An import that cannot go on tells some of its differences, however many files
+// are gone.
+func TestManySourcesGone(t *testing.T) {
+	var plan checkpoint.Plan
+	for i := range 3 * maxDiffs {
+		plan.Sources = append(plan.Sources, checkpoint.Source{Path: filepath.Join(t.TempDir(), fmt.Sprint(i))})
+	}
+	plan.UIDVersion = mapper.UIDVersion
+	_, _, err := new(job).resumable(plan, checkpoint.Mark{})
+	if err == nil || strings.Count(err.Error(), "; ") != maxDiffs-1 {
+		t.Errorf("%v, want %d differences", err, maxDiffs)
 	}
 }
 

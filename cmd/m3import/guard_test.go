@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/sandbox"
 )
 
@@ -143,5 +145,57 @@ func TestGuardResume(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What an earlier import sent is not known when its state is damaged: then
+// nothing is sent that it may have sent too long ago.
+func TestGuardDamagedImport(t *testing.T) {
+	g := newGuarded(t, sandbox.Config{Faults: []sandbox.Fault{{Name: "shut", On: []string{"SubmitMeasurements"}, Status: 404}}})
+	g.imports(exitFatal, "") // unfinished, and what it sent may have arrived
+	g.p.RemoveFaults()
+	g.imports(exitOK, "", "--restart")
+	marks, err := filepath.Glob(filepath.Join(g.env["XDG_STATE_HOME"], "m3import", "usage-*", "imports", "*", "mark.json"))
+	if err != nil || len(marks) != 2 {
+		t.Fatalf("marks %q, %v", marks, err)
+	}
+	former := marks[0]
+	if text, err := os.ReadFile(former); err != nil {
+		t.Fatal(err)
+	} else if strings.Contains(string(text), `"finished":true`) {
+		former = marks[1]
+	}
+	if err := errors.Join(os.Truncate(former, 30), os.Remove(filepath.Join(filepath.Dir(former), "report.json"))); err != nil {
+		t.Fatal(err)
+	}
+	g.write(12)
+	g.imports(exitUsage, "state file "+former+" is damaged")
+	g.holds(10)
+	code, stdout, stderr := g.run("state", "repair", filepath.Dir(filepath.Dir(filepath.Dir(former))))
+	if code != exitUsage || !strings.Contains(stdout, "mark.json: ") || !strings.Contains(stderr, "put back a copy") {
+		t.Errorf("a repair ends with %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// Thousands of sources of one import are looked up with one reading of what it
+// came to: here the file is gone after the first.
+func TestGuardReadsCountsOnce(t *testing.T) {
+	m := newMigration(t, 3)
+	writeFiles(t, m.dir, map[string]string{"a.csv": endRows("acme", 3, false), "b.csv": endRows("blum", 4, false)})
+	m.does(exitOK, "run", "-m", m.path("m.yaml"), m.path("*.csv"))
+	dir := m.last("run").State
+	imports, err := checkpoint.Imports(dir)
+	if err != nil || len(imports) != 1 {
+		t.Fatalf("%d imports, %v", len(imports), err)
+	}
+	k := newKnown(imports[0], dir)
+	if n := (sourceOf{k, 0}).accepted(); n != 3 {
+		t.Errorf("%d rows of a.csv were accepted, want 3", n)
+	}
+	if err := os.Remove(filepath.Join(filepath.Dir(imports[0].Rejects), "sources.ndjson")); err != nil {
+		t.Fatal(err)
+	}
+	if n := (sourceOf{k, 1}).accepted(); n != 4 {
+		t.Errorf("%d rows of b.csv were accepted, want 4", n)
 	}
 }

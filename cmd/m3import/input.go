@@ -23,8 +23,7 @@ var sourceSuffixes = []string{".csv", ".tsv", ".ndjson", ".jsonl", ".parquet"}
 
 // finder turns arguments into sources.
 type finder struct {
-	state   string // the state directory that was named, absolute; "" for none
-	emptyOK bool   // an argument may match nothing
+	state string // the state directory that was named, absolute; "" for none
 
 	paths []string
 	files identities
@@ -44,7 +43,7 @@ func findSources(args []string, state string, emptyOK bool) (paths, notes []stri
 		}
 		return args, nil, nil
 	}
-	f := &finder{emptyOK: emptyOK, files: identities{}, own: map[string]int{}}
+	f := &finder{files: identities{}, own: map[string]int{}}
 	if state != "" {
 		if f.state, err = filepath.Abs(state); err != nil {
 			return nil, nil, err

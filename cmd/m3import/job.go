@@ -165,6 +165,9 @@ func inDoubt(path, id string, when time.Time, doubt string) error {
 // if nothing had changed.
 var errChanged = errors.New("the unfinished import cannot go on")
 
+// maxDiffs is how many differences are told of an import that cannot go on.
+const maxDiffs = 10
+
 // resumable checks that nothing changed under an unfinished import that would
 // change what is sent, or to whom. A source that is longer now and begins as it
 // did is fine: a download that was cut short, a log that goes on; so is one with
@@ -190,6 +193,9 @@ func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) (now []check
 	for i, src := range plan.Sources {
 		if i < mark.Position.Source {
 			continue // settled to its last row: what became of the file since is no matter
+		}
+		if len(diffs) >= maxDiffs {
+			break
 		}
 		if src.Path == "-" {
 			return nil, false, fmt.Errorf("%w: it read standard input, which cannot be read again from row %d on", errChanged, mark.Position.Record+1)
@@ -220,9 +226,6 @@ func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) (now []check
 			now = slices.Clone(plan.Sources)
 		}
 		now[i] = is
-		if len(diffs) >= 10 {
-			break
-		}
 	}
 	if len(diffs) == 0 {
 		return now, grown, nil

@@ -59,7 +59,7 @@ type view struct {
 	first  pipeline.Status
 }
 
-// line is the progress as one JSON object.
+// progressLine is the progress as one JSON object.
 type progressLine struct {
 	Type         string  `json:"message_type"`
 	Seconds      float64 `json:"seconds_elapsed"`

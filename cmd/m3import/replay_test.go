@@ -209,6 +209,9 @@ func TestReplayRunOfRowsThatShareAUID(t *testing.T) {
 		t.Fatalf("rows of the mended rejects %+v, want two refused again", n)
 	}
 	m.moves("replay rejects", exitOK, 9)
+	if held := m.next.p.Totals(); held.Duplicates != 8 || held.Conflicts != 0 {
+		t.Errorf("of the mended rejects %d came twice, and %d as others: a refused row was sent", held.Duplicates-8, held.Conflicts)
+	}
 }
 
 // Rows of two reject files can have stood in the same place: then it does not

@@ -31,7 +31,7 @@ type runner struct {
 	submit  uploader.Submitter // the client
 	journal *checkpoint.Journal
 	others  []known // what other state directories know; nil: not read yet
-	shown   int
+	shown   int     // rejects of the import at hand
 }
 
 // all brings the state up to the input as it is now.
@@ -117,7 +117,10 @@ func (r *runner) begin(ctx context.Context, plan checkpoint.Plan) error {
 	if imports, err := checkpoint.Imports(r.journal.Dir()); err == nil {
 		r.warnOfMapping(plan, imports)
 	}
-	if err := errors.Join(r.tellUnfinished(plan), r.guardNew(plan)); err != nil {
+	if err := r.tellUnfinished(plan); err != nil {
+		return err
+	}
+	if err := r.guardNew(plan); err != nil {
 		return err
 	}
 	if err := r.journal.Begin(plan); err != nil {
@@ -144,6 +147,7 @@ func (r *runner) unfinished() (checkpoint.Plan, checkpoint.Mark, bool) {
 // one runs one import to its end, a stop, or an error.
 func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.Mark) error {
 	before := mark.Counts
+	r.shown = 0
 	remarks := new(remarked)
 	im := &pipeline.Import{
 		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Stdin: standardInput(ctx, r.app.stdin), Select: r.f.selection,
@@ -174,7 +178,11 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 		r.app.say("warning: %s of %s were rejected, more than --warn-errors %v", grouped(im.Mark.Counts.Rejected), plural(im.Mark.Counts.Read, "row"), r.f.warn)
 	}
 	if errors.Is(err, pipeline.ErrTooManyRejects) {
-		err = coded(rep.ExitCode, err, fmt.Sprintf("each with its reason: %s\nto go on all the same: raise --max-errors and run the same command", r.journal.RejectsPath()))
+		again := "to go on all the same: raise --max-errors and run the same command"
+		if plan.Sources[0].Path == "-" {
+			again = "to have the rest all the same: raise --max-errors, and pipe all of it in again: the same rows get the same uids"
+		}
+		err = coded(rep.ExitCode, err, fmt.Sprintf("each with its reason: %s\n%s", r.journal.RejectsPath(), again))
 	} else if errors.Is(err, errSums) {
 		err = coded(rep.ExitCode, err, fmt.Sprintf("the import is not taken for finished, now or later; please report this with %s\nto send all of it again, under the same uids:  %s --restart",
 			filepath.Join(filepath.Dir(r.journal.RejectsPath()), "report.json"), resumeCommand(plan.Command)))
