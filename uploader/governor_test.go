@@ -198,8 +198,13 @@ func (tr trial) check(t *testing.T) {
 	if share < want || sure < 0.99 {
 		t.Errorf("%.4f of the best, %.4f of the sure best, want %.2f and 0.99", share, sure, want)
 	}
+	// The first seconds go to whoever comes first; of a short run they are much.
+	least := 6
+	if tr.requests < 5000 {
+		least = 4
+	}
 	for _, n := range out.done {
-		if fair := tr.requests / len(out.done); n < fair*6/10 {
+		if fair := tr.requests / len(out.done); n < fair*least/10 {
 			t.Errorf("requests per process %v: one is starved", out.done)
 		}
 	}
