@@ -69,8 +69,19 @@ func (r *refusal) rows() error {
 	}
 	path := r.im.Sources[r.run.source].Path
 	if path == "-" {
-		return fmt.Errorf("standard input: a row was refused that cannot be read again for the reject file (%v): import from a file instead", r.run.start)
+		return fmt.Errorf("standard input: a row from %v on was refused, and cannot be read again for the reject file: import from a file instead", r.run.start)
 	}
+	err := r.again(path)
+	if err != nil && !errors.Is(err, ErrSourceChanged) {
+		// Whatever is wrong with a source that was read whole before comes from
+		// a change, when there was one.
+		err = cmp.Or(r.im.unchanged(r.run.source), err)
+	}
+	return err
+}
+
+// again rejects rows of a chunk that was not kept: its source is read once more.
+func (r *refusal) again(path string) error {
 	src, m, err := r.im.open(path)
 	if err != nil {
 		return err

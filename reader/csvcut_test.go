@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
 )
@@ -203,6 +204,8 @@ func FuzzCut(f *testing.F) {
 		f.Add([]byte(c.text), uint8(2<<4|2), uint16(1), uint16(7))
 		f.Add([]byte(c.text), uint8(4), uint16(3), uint16(12))
 	}
+	// A quote in a comment, and then one record of what would be two by it.
+	f.Add([]byte("#,\"\n\"\n1\"\n"), uint8(2), uint16(5), uint16(1000))
 	f.Fuzz(func(t *testing.T, text []byte, bits uint8, size, max uint16) {
 		if len(text) > 400 {
 			t.Skip("no more to be found in long texts")
@@ -212,25 +215,51 @@ func FuzzCut(f *testing.F) {
 	})
 }
 
-// Small texts over the bytes that matter, every one of them: what no fuzzer
-// can promise.
-func TestCutExhaustive(t *testing.T) {
-	const alphabet = "\"\n\r,#a"
-	const n = 5
-	total := 1
-	for range n {
-		total *= len(alphabet)
+// cutAlphabet are the bytes that matter to cutDialects, and one that does not.
+const cutAlphabet = "\"\n\r,#a"
+
+// cutDialects are ways to read a text of up to n bytes over cutAlphabet:
+// with comments and without, with each line end, and with each record limit
+// from one byte up to n, which no record exceeds.
+func cutDialects(n int) (all []dialect) {
+	for _, comments := range []bool{false, true} {
+		for _, nl := range []byte{'\n', '\r'} {
+			for limit := 1; limit <= n; limit++ {
+				all = append(all, dialect{delim: ',', quote: '"', quoted: true, comment: '#', comments: comments, nl: nl, max: limit})
+			}
+		}
 	}
-	for i := range total {
-		text := make([]byte, n)
-		for j, k := 0, i; j < n; j++ {
-			text[j] = alphabet[k%len(alphabet)]
-			k /= len(alphabet)
+	return all
+}
+
+// cutText is the i-th text of n bytes over cutAlphabet, from 0.
+func cutText(i, n int) []byte {
+	text := make([]byte, n)
+	for j := range text {
+		text[j] = cutAlphabet[i%len(cutAlphabet)]
+		i /= len(cutAlphabet)
+	}
+	return text
+}
+
+// Small texts over the bytes that matter, every one of them, in every dialect,
+// with a field and with two, in chunks of every size: what no fuzzer can promise.
+func TestCutExhaustive(t *testing.T) {
+	for n, texts := 1, len(cutAlphabet); n <= 4; n, texts = n+1, texts*len(cutAlphabet) {
+		for _, d := range cutDialects(n) {
+			for i := range texts {
+				checkCut(t, cutText(i, n), d, 1, 1, 2, 3)
+				checkCut(t, cutText(i, n), d, 2, 1, 2, 3)
+			}
 		}
-		d := dialect{delim: ',', quote: '"', quoted: true, comment: '#', comments: i&1 == 0, nl: '\n', max: 2 + i%5}
-		if i%7 == 0 {
-			d.nl = '\r'
-		}
-		checkCut(t, text, d, 1+i%2, 1+i%3)
+	}
+}
+
+// Texts of five bytes, every one of them, each in a few of the many ways.
+func TestCutFiveBytes(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(41, 42))
+	dialects := cutDialects(5)
+	for i := range 6 * 6 * 6 * 6 * 6 {
+		checkCut(t, cutText(i, 5), dialects[rnd.IntN(len(dialects))], 1+rnd.IntN(2), 1+rnd.IntN(4))
 	}
 }
