@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -72,10 +74,18 @@ type platform struct {
 	url string
 }
 
+// connection is the key of what stands for the connection of a request: unlike
+// its address, which a later one can have again.
+type connection struct{}
+
 func newPlatform(t testing.TB, cfg sandbox.Config) *platform {
 	cfg.Secret = canary
 	s := sandbox.New(cfg)
-	server := httptest.NewServer(conform.Options{Every: 10}.Middleware(t, s))
+	server := httptest.NewUnstartedServer(conform.Options{Every: 10}.Middleware(t, s))
+	server.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+		return context.WithValue(ctx, connection{}, new(byte))
+	}
+	server.Start()
 	t.Cleanup(server.Close)
 	return &platform{Server: s, url: server.URL}
 }

@@ -32,10 +32,10 @@ type victim struct {
 
 	busy sync.WaitGroup // requests that are being handled
 	mu   sync.Mutex
-	now  int            // the run, counted from 1
-	peer map[string]int // connection -> run
-	sent []sending      // in the order of their ends
-	dies *moment        // when the run is killed; nil: never
+	now  int         // the run, counted from 1
+	peer map[any]int // connection -> run
+	sent []sending   // in the order of their ends
+	dies *moment     // when the run is killed; nil: never
 	proc *os.Process
 	seen int // steps of dies.step in this run
 }
@@ -68,7 +68,7 @@ func newVictim(t *testing.T, args ...string) *victim {
 }
 
 func newVictimOf(t *testing.T, cfg sandbox.Config, args ...string) *victim {
-	v := &victim{t: t, dir: t.TempDir(), args: args, alive: make(chan struct{}, 1), peer: make(map[string]int)}
+	v := &victim{t: t, dir: t.TempDir(), args: args, alive: make(chan struct{}, 1), peer: make(map[any]int)}
 	cfg.Middleware = v.watch
 	v.platform = newPlatform(t, cfg)
 	return v
@@ -128,10 +128,11 @@ func (w *statusWriter) WriteHeader(status int) {
 func (v *victim) runOf(r *http.Request) int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if _, known := v.peer[r.RemoteAddr]; !known {
-		v.peer[r.RemoteAddr] = v.now
+	from := r.Context().Value(connection{})
+	if _, known := v.peer[from]; !known {
+		v.peer[from] = v.now
 	}
-	return v.peer[r.RemoteAddr]
+	return v.peer[from]
 }
 
 // reach kills the run when this is its moment.
