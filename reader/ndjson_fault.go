@@ -99,7 +99,7 @@ func (s *ndjsonScan) failValue(i int) int {
 
 // failNumber: what starts like a number at i is none.
 func (s *ndjsonScan) failNumber(i int) int {
-	return s.fail(i, fmt.Sprintf("%q is not a number by the rules of JSON", wordAt(s.b, i)))
+	return s.fail(i, fmt.Sprintf("%q is not a number by the rules of JSON", shortenTo(maxFound, wordAt(s.b, i))))
 }
 
 // failDepth: one level too many is opened at i.
@@ -195,7 +195,7 @@ func describe(b []byte, i int) string {
 	if strings.HasPrefix(string(b[i:min(len(b), i+3)]), "\uFEFF") {
 		return "a byte order mark"
 	}
-	return fmt.Sprintf("%q", shorten(wordAt(b, i)))
+	return fmt.Sprintf("%q", shortenTo(maxFound, wordAt(b, i))) // which makes up to four of a byte
 }
 
 // wordAt returns the token, or what looks like one, at b[i:]: at least one

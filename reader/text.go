@@ -14,6 +14,7 @@ import (
 const (
 	maxRaw   = 64 << 10
 	maxValue = 120
+	maxFound = 60 // of what was found where something else belongs
 )
 
 // textSource is the formatReader of text: it owns the buffers and the
@@ -313,13 +314,16 @@ func trimLineEnd(text []byte, s, stop int, nl byte) int {
 
 // shorten makes text fit for a message: at most maxValue bytes, whole
 // characters.
-func shorten(text []byte) string {
+func shorten(text []byte) string { return shortenTo(maxValue, text) }
+
+// shortenTo is shorten to at most so many bytes.
+func shortenTo(most int, text []byte) string {
 	// What is not UTF-8 gets longer by being made so, hence first.
-	valid := bytes.ToValidUTF8(text[:min(len(text), maxValue+utf8.UTFMax)], []byte("\uFFFD"))
-	if len(text) <= maxValue && len(valid) <= maxValue {
+	valid := bytes.ToValidUTF8(text[:min(len(text), most+utf8.UTFMax)], []byte("\uFFFD"))
+	if len(text) <= most && len(valid) <= most {
 		return string(valid)
 	}
-	n := min(maxValue-len("…"), len(valid)) // a run of such bytes becomes one character
+	n := min(most-len("…"), len(valid)) // a run of such bytes becomes one character
 	for n > 0 && n < len(valid) && !utf8.RuneStart(valid[n]) {
 		n--
 	}
