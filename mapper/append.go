@@ -69,6 +69,11 @@ func (m *Mapper) UID(rec *reader.Record) (string, bool) {
 		return string(out.JSON[uidStart:out.Items[0].UIDEnd]), true
 	}
 	uid, fe := e.uid.early(&out, rec)
+	if fe == nil && !e.uid.direct {
+		var text [uuidLen]byte
+		out.hash.putUUID(&text)
+		uid = text[:]
+	}
 	return string(uid), fe == nil
 }
 
@@ -88,7 +93,6 @@ type encoder struct {
 // category is the fields of one category, in the order of their codes.
 type category struct {
 	name   Category
-	open   []byte // `,"measure":{`
 	fields []field
 }
 
@@ -96,7 +100,8 @@ type category struct {
 // the others.
 type field struct {
 	code   []byte
-	key    []byte // `"gb":`
+	first  []byte // `,"measure":{"gb":`, before the first field of its category
+	later  []byte // `,"gb":`, before any other
 	text   *text
 	number *number
 	slot   int // of the field among the numeric ones of the mapping
@@ -135,14 +140,10 @@ func (e *encoder) append(out *Output, rec *reader.Record) *FieldError {
 	}
 
 	start, amounts := len(out.JSON), len(out.Amounts)
-	late := e.uid.late()
-	switch {
-	case late:
-		out.JSON = append(out.JSON, `{"uid":"????????-????-????-????-????????????"`...)
-	case e.uid.direct:
+	if e.uid.direct {
 		out.JSON = jsonx.AppendString(append(out.JSON, `{"uid":`...), uid)
-	default: // a UUID, which has nothing to escape
-		out.JSON = append(append(append(out.JSON, `{"uid":"`...), uid...), '"')
+	} else { // a UUID, which has nothing to escape
+		out.JSON = append(out.JSON, `{"uid":"????????-????-????-????-????????????"`...)
 	}
 	uidEnd := len(out.JSON) - 1
 	if e.meterJSON != nil {
@@ -170,9 +171,7 @@ func (e *encoder) append(out *Output, rec *reader.Record) *FieldError {
 		flags |= NoAmount
 	}
 	out.JSON = append(out.JSON, '}')
-	if late {
-		e.uid.finish(out, uid, out.JSON[start:])
-	}
+	e.uid.finish(out, out.JSON[start:])
 	out.item(uidEnd, flags)
 	return nil
 }
@@ -195,16 +194,15 @@ func (e *encoder) fields(out *Output, rec *reader.Record, meter []byte) (flags F
 // append appends the member of c, or nothing when all its fields are left out.
 func (c *category) append(out *Output, rec *reader.Record, meter []byte) (Flags, *FieldError) {
 	var flags Flags
-	start := len(out.JSON)
-	out.JSON = append(out.JSON, c.open...)
-	first := len(out.JSON)
+	opened := false
 	for i := range c.fields {
 		f := &c.fields[i]
 		end := len(out.JSON)
-		if end > first {
-			out.JSON = append(out.JSON, ',')
+		key := f.first
+		if opened {
+			key = f.later
 		}
-		out.JSON = append(out.JSON, f.key...)
+		out.JSON = append(out.JSON, key...)
 		var there bool
 		var fl Flags
 		var fe *FieldError
@@ -218,14 +216,14 @@ func (c *category) append(out *Output, rec *reader.Record, meter []byte) (Flags,
 		}
 		if !there {
 			out.JSON = out.JSON[:end]
+			continue
 		}
+		opened = true
 		flags |= fl
 	}
-	if len(out.JSON) == first {
-		out.JSON = out.JSON[:start]
-		return flags, nil
+	if opened {
+		out.JSON = append(out.JSON, '}')
 	}
-	out.JSON = append(out.JSON, '}')
 	return flags, nil
 }
 

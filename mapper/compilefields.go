@@ -42,7 +42,7 @@ func (c *compiler) fields(from []Field) []category {
 	for i := range sorted {
 		f := &sorted[i]
 		if len(out) == 0 || out[len(out)-1].name != f.Category {
-			out = append(out, category{name: f.Category, open: []byte(`,"` + string(f.Category) + `":{`)})
+			out = append(out, category{name: f.Category})
 		}
 		cat := &out[len(out)-1]
 		cat.fields = append(cat.fields, c.field(f))
@@ -51,7 +51,13 @@ func (c *compiler) fields(from []Field) []category {
 }
 
 func (c *compiler) field(from *Field) field {
-	f := field{code: []byte(from.Code), key: append(jsonx.AppendStringS(nil, from.Code), ':'), slot: -1}
+	key := append(jsonx.AppendStringS(nil, from.Code), ':')
+	f := field{
+		code:  []byte(from.Code),
+		first: slices.Concat([]byte(`,"`+string(from.Category)+`":{`), key),
+		later: slices.Concat([]byte(","), key),
+		slot:  -1,
+	}
 	if from.Value.Const == nil && len(from.Value.Columns) == 0 {
 		c.fail(from.name(), "the value is missing: name its column, or write `{const: …}`")
 	}

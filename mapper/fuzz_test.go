@@ -222,7 +222,7 @@ func FuzzNative(f *testing.F) {
 				if err != nil {
 					continue
 				}
-				if _, err := c.Append(&out, &rec); err != nil {
+				if _, err := c.Append(&out, rec); err != nil {
 					if len(out.JSON)+len(out.Items)+len(out.Amounts)+len(out.Keys) > 0 {
 						t.Fatalf("%v, and an output %s", err, out.JSON)
 					}

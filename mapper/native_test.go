@@ -29,7 +29,7 @@ func read(t testing.TB, m *Mapping, name, text string) (made []string, faults []
 		}
 		for rec, err := range chunk.Records() {
 			if err == nil {
-				_, err = c.Append(&out, &rec)
+				_, err = c.Append(&out, rec)
 			}
 			if err != nil {
 				faults = append(faults, err)

@@ -78,7 +78,7 @@ func importFile(t *testing.T, name string, m *Mapping, c *Mapper) (good, bad, ui
 		out.Reset()
 		for rec, err := range chunk.Records() {
 			if err == nil {
-				_, err = c.Append(&out, &rec)
+				_, err = c.Append(&out, rec)
 			}
 			if err != nil {
 				bad++

@@ -22,6 +22,7 @@ type Output struct {
 	known    knownKeys
 	native   []nativeField
 	scratch  []byte
+	hash     shortHash
 }
 
 // knownKeys finds the keys of a mapper's numeric fields without making their
@@ -31,6 +32,12 @@ type knownKeys struct {
 	meters map[string]int // where the keys of a meter start in keys
 	keys   []uint32       // noKey: not known yet
 	row    []uint32       // of keys: those of the meter at hand; nil until it is asked for
+	// recent are meters that were looked for not long ago, by their ends: most
+	// inputs have a handful, and a look here costs a fifth of one into the map.
+	recent [32]struct {
+		meter string
+		start int
+	}
 }
 
 // Item is one measurement of an Output.
@@ -141,18 +148,30 @@ func (o *Output) amount(slot int, meter []byte, cat Category, code []byte, d dec
 
 // find makes row that of the meter.
 func (k *knownKeys) find(meter []byte) {
-	start, ok := k.meters[string(meter)]
-	if !ok {
-		if k.meters == nil {
-			k.meters = make(map[string]int)
+	recent := &k.recent[recentAt(meter)]
+	if recent.meter != string(meter) || len(meter) == 0 {
+		start, ok := k.meters[string(meter)]
+		if !ok {
+			if k.meters == nil {
+				k.meters = make(map[string]int)
+			}
+			start = len(k.keys)
+			k.meters[string(meter)] = start
+			for range k.fields {
+				k.keys = append(k.keys, noKey)
+			}
 		}
-		start = len(k.keys)
-		k.meters[string(meter)] = start
-		for range k.fields {
-			k.keys = append(k.keys, noKey)
-		}
+		recent.meter, recent.start = string(meter), start
 	}
-	k.row = k.keys[start : start+k.fields]
+	k.row = k.keys[recent.start : recent.start+k.fields]
+}
+
+// recentAt is the place of a meter in knownKeys.recent.
+func recentAt(meter []byte) int {
+	if len(meter) == 0 {
+		return 0
+	}
+	return (len(meter)*7 + int(meter[0])*3 + int(meter[len(meter)-1])) % 32
 }
 
 // key returns the index of a key in Keys, which it adds when it is new.

@@ -1,7 +1,6 @@
 package mapper
 
 import (
-	"crypto/sha1"
 	"strconv"
 
 	"github.com/m3import/m3import/reader"
@@ -45,9 +44,9 @@ type identity struct {
 // in uidNamespace. A space for each keeps what a row hashes short: an id of up
 // to 36 characters, which is a UUID, fits into one block of SHA-1.
 func uidSpace(rule, name string) []byte {
-	text := append(uidNamespace[:], "m3import:"+strconv.Itoa(UIDVersion)+":"+rule+":"+name...)
-	sum := sumUUID(text)
-	return sum[:16]
+	h := shortHash{text: append(uidNamespace[:], "m3import:"+strconv.Itoa(UIDVersion)+":"+rule+":"+name...)}
+	sum := h.uuid()
+	return sum[:]
 }
 
 // appendPart appends text with its length in bytes and a colon before it. Parts
@@ -65,64 +64,60 @@ func appendPart[T string | []byte](dst []byte, text T) []byte {
 	return append(dst, text...)
 }
 
-// sumUUID is the UUIDv5 of name, which starts with the name space, in its first
-// 16 bytes.
-func sumUUID(name []byte) [sha1.Size]byte {
-	sum := sha1.Sum(name)
+// uuid is the UUIDv5 of h.text, which starts with the name space.
+func (h *shortHash) uuid() [16]byte {
+	sum := h.sum()
 	sum[6] = sum[6]&0x0F | 0x50 // version 5
 	sum[8] = sum[8]&0x3F | 0x80 // the variant of RFC 9562
 	return sum
 }
 
-// appendUUID appends the UUIDv5 of name, which starts with the name space.
-func appendUUID(dst, name []byte) []byte {
+// putUUID writes the UUIDv5 of h.text, which starts with the name space.
+func (h *shortHash) putUUID(text *[uuidLen]byte) {
 	const digits = "0123456789abcdef"
-	sum := sumUUID(name)
-	text := [uuidLen]byte{8: '-', 13: '-', 18: '-', 23: '-'}
+	sum := h.uuid()
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
 	for i, at := range uuidDigits {
 		text[at] = digits[sum[i]>>4]
 		text[at+1] = digits[sum[i]&15]
 	}
-	return append(dst, text[:]...)
 }
 
 // uuidDigits is where the two digits of each byte of a UUID stand in its text.
 var uuidDigits = [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
 
-// early appends to out.scratch and returns what of the uid can be known before
-// the measurement is written: for the rules column and key the uid itself, for
-// the rules content and row the start of the text that finish will hash.
-func (id *identity) early(out *Output, rec *reader.Record) ([]byte, *FieldError) {
+// early takes what of the uid can be known before the measurement is written. A
+// direct one it returns. Of all others it makes the text that is hashed, in
+// out.hash: for the rules column and key all of it, for the rules content and
+// row the start.
+func (id *identity) early(out *Output, rec *reader.Record) (direct []byte, fe *FieldError) {
 	if id.direct {
-		return id.column(out, rec)
+		return id.column(rec)
 	}
-	start := len(out.scratch)
-	out.scratch = append(out.scratch, id.space...)
+	text := append(out.hash.text[:0], id.space...)
 	switch id.rule {
 	case RuleColumn, RuleKey:
 		for i := range id.parts {
-			part, fe := id.parts[i].one(rec, id.parts[i].cols[0]) // never in scratch
+			part, fe := id.parts[i].one(rec, id.parts[i].cols[0])
 			if fe != nil {
 				return nil, uidFault(fe)
 			}
-			out.scratch = appendPart(out.scratch, part)
+			text = appendPart(text, part)
 		}
-		end := len(out.scratch)
-		out.scratch = appendUUID(out.scratch, out.scratch[start:end])
-		return out.scratch[end:], nil
 	case RuleRow:
-		if fe := id.place(out, rec); fe != nil {
+		if text, fe = id.place(text, rec); fe != nil {
 			return nil, fe
 		}
 	}
-	return out.scratch[start:], nil
+	out.hash.text = text
+	return nil, nil
 }
 
 // late reports whether the uid needs the whole measurement.
 func (id *identity) late() bool { return id.rule == RuleContent || id.rule == RuleRow }
 
 // column returns the source's own id, when m3ter can take it as it is.
-func (id *identity) column(out *Output, rec *reader.Record) ([]byte, *FieldError) {
+func (id *identity) column(rec *reader.Record) ([]byte, *FieldError) {
 	part, fe := id.parts[0].one(rec, id.parts[0].cols[0])
 	if fe != nil {
 		return nil, uidFault(fe)
@@ -146,25 +141,21 @@ func uidFault(fe *FieldError) *FieldError {
 
 // place appends where the record stands: the base name of its source and its
 // offset, or what a reject file says that they were.
-func (id *identity) place(out *Output, rec *reader.Record) *FieldError {
+func (id *identity) place(dst []byte, rec *reader.Record) ([]byte, *FieldError) {
 	source, offset := rec.Values[id.source], rec.Values[id.offset]
 	if source.Empty() && offset.Empty() {
-		out.scratch = appendPart(out.scratch, rec.Source)
 		var digits [20]byte
-		out.scratch = appendPart(out.scratch, strconv.AppendInt(digits[:0], rec.Pos.Offset, 10))
-		return nil
+		return appendPart(appendPart(dst, rec.Source), strconv.AppendInt(digits[:0], rec.Pos.Offset, 10)), nil
 	}
 	if source.Kind != reader.String || source.Empty() {
-		return &FieldError{Field: "uid", Column: rejectSource, Value: shown(source.Text), Code: CodeUID,
+		return dst, &FieldError{Field: "uid", Column: rejectSource, Value: shown(source.Text), Code: CodeUID,
 			Reason: "a row from a reject file needs the name of its source, as it was written there"}
 	}
 	if !wholeNumber(offset) {
-		return &FieldError{Field: "uid", Column: rejectOffset, Value: shown(offset.Text), Code: CodeUID,
+		return dst, &FieldError{Field: "uid", Column: rejectOffset, Value: shown(offset.Text), Code: CodeUID,
 			Reason: "a row from a reject file needs its offset in the source, a whole number, as it was written there"}
 	}
-	out.scratch = appendPart(out.scratch, source.Text)
-	out.scratch = appendPart(out.scratch, offset.Text)
-	return nil
+	return appendPart(appendPart(dst, source.Text), offset.Text), nil
 }
 
 // wholeNumber reports whether v is the text that strconv.AppendInt gives a
@@ -174,18 +165,20 @@ func wholeNumber(v reader.Value) bool {
 	return v.Kind != reader.Bool && err == nil && n >= 0 && strconv.FormatInt(n, 10) == string(v.Text)
 }
 
-// finish writes the uid over the uuidLen bytes of m, a whole measurement, that
-// stand after `{"uid":"`. begun is what early returned. What is hashed is m
-// without the uid member.
-func (id *identity) finish(out *Output, begun, m []byte) {
-	rest := m[uidStart+uuidLen+len(`",`):]
-	// begun may or may not still be the end of scratch; a copy of some hundred
-	// bytes is cheaper than knowing.
-	start := len(out.scratch)
-	b := append(out.scratch, begun...)
-	b = strconv.AppendInt(b, int64(len(rest)+1), 10)
-	b = append(b, ':', '{')
-	b = append(b, rest...)
-	out.scratch = b
-	appendUUID(m[:uidStart], b[start:])
+// finish writes a derived uid over the uuidLen bytes of m, a whole measurement,
+// that stand after `{"uid":"`. Where the rule needs the whole measurement, what
+// is hashed is m without the uid member, behind what early began.
+//
+// The uid comes last under every rule: what was written a moment ago, in pieces,
+// is slow to read as a whole.
+func (id *identity) finish(out *Output, m []byte) {
+	if id.direct {
+		return
+	}
+	if id.late() {
+		rest := m[uidStart+uuidLen+len(`",`):]
+		text := strconv.AppendInt(out.hash.text, int64(len(rest)+1), 10)
+		out.hash.text = append(append(text, ':', '{'), rest...)
+	}
+	out.hash.putUUID((*[uuidLen]byte)(m[uidStart:]))
 }

@@ -31,7 +31,6 @@ type encoded struct {
 	out     mapper.Output
 	rows    []row
 	rejects []rejectDraft
-	rec     reader.Record // the one at hand, here so that it is not made anew for each row
 }
 
 // maxReused is the largest buffer that is kept for the next chunk.
@@ -46,7 +45,7 @@ func (im *Import) reuse(e *encoded) {
 	e.out.Reset()
 	clear(e.rejects)
 	e.rows, e.rejects = e.rows[:0], e.rejects[:0]
-	e.piece, e.rec = piece{}, reader.Record{}
+	e.piece = piece{}
 	im.encodeds.Put(e)
 }
 
@@ -63,8 +62,7 @@ func (im *Import) encode(p piece) *encoded {
 	}
 	for rec, err := range p.chunk.Records() {
 		if err == nil {
-			e.rec = rec
-			e.mapRecord(im, &e.rec)
+			e.mapRecord(im, rec)
 			continue
 		}
 		bad, ok := errors.AsType[*reader.RowError](err)

@@ -92,14 +92,14 @@ func (r *refusal) again(path string) error {
 }
 
 // walk maps the rows of the run, which are the first of records.
-func (r *refusal) walk(records iter.Seq2[reader.Record, error]) error {
+func (r *refusal) walk(records iter.Seq2[*reader.Record, error]) error {
 	row := 0
 	for rec, err := range records {
 		if row == r.run.rows || len(r.refused) == 0 {
 			break
 		}
 		if err == nil {
-			err = r.row(&rec, r.run.record+int64(row))
+			err = r.row(rec, r.run.record+int64(row))
 		} else if _, ok := errors.AsType[*reader.RowError](err); ok {
 			err = nil // it was a reject the first time, too
 		}
@@ -161,8 +161,8 @@ func (r *refusal) changed(record int64) error {
 }
 
 // skipping leaves out the first n records.
-func skipping(records iter.Seq2[reader.Record, error], n int) iter.Seq2[reader.Record, error] {
-	return func(yield func(reader.Record, error) bool) {
+func skipping(records iter.Seq2[*reader.Record, error], n int) iter.Seq2[*reader.Record, error] {
+	return func(yield func(*reader.Record, error) bool) {
 		for rec, err := range records {
 			if n--; n < 0 && !yield(rec, err) {
 				return
@@ -173,8 +173,8 @@ func skipping(records iter.Seq2[reader.Record, error], n int) iter.Seq2[reader.R
 
 // recordsFrom gives the records of a source from a position on. An error that
 // is no *reader.RowError is the last thing that it yields.
-func recordsFrom(src *reader.Source, at reader.Pos) iter.Seq2[reader.Record, error] {
-	return func(yield func(reader.Record, error) bool) {
+func recordsFrom(src *reader.Source, at reader.Pos) iter.Seq2[*reader.Record, error] {
+	return func(yield func(*reader.Record, error) bool) {
 		err := src.SeekTo(at)
 		for err == nil {
 			var chunk *reader.Chunk
@@ -194,7 +194,7 @@ func recordsFrom(src *reader.Source, at reader.Pos) iter.Seq2[reader.Record, err
 			chunk.Release()
 		}
 		if err != io.EOF {
-			yield(reader.Record{}, err)
+			yield(nil, err)
 		}
 	}
 }

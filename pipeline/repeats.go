@@ -186,9 +186,9 @@ func (a *Audit) find(at int64) (place Place, uid string) {
 			continue // a reject; any other error is the last
 		}
 		out.Reset()
-		skip, err := m.Append(&out, &rec)
+		skip, err := m.Append(&out, rec)
 		if err == nil && !skip {
-			skip, err = a.im.admit(place.Source, &out, &rec, extent{})
+			skip, err = a.im.admit(place.Source, &out, rec, extent{})
 		}
 		if err != nil || skip {
 			continue // no measurement was made of it

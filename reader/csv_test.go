@@ -302,7 +302,7 @@ func TestAppendJSON(t *testing.T) {
 func TestRecordSurvivesTheLoop(t *testing.T) {
 	src := openText(t, "a\n\"x\"\"y\"\n\"z\"\"z\"\n", Options{Columns: cols("a")})
 	c, _ := src.Next()
-	var first Record
+	var first *Record
 	for rec := range c.Records() {
 		first = rec
 		break

@@ -28,8 +28,8 @@ type csvRows struct {
 }
 
 // records implements textFormat.
-func (c *csvFormat) records(chunk *Chunk, text []byte) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
+func (c *csvFormat) records(chunk *Chunk, text []byte) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
 		r := &csvRows{
 			csv: c, text: text, quote: -1,
 			fields: fields{spans: make([]span, len(c.names))},
@@ -44,7 +44,7 @@ func (c *csvFormat) records(chunk *Chunk, text []byte) iter.Seq2[Record, error] 
 }
 
 // rows yields the records of r.text, which starts at start.
-func (r *csvRows) rows(start Pos, yield func(Record, error) bool) {
+func (r *csvRows) rows(start Pos, yield func(*Record, error) bool) {
 	pos := start
 	for s, stop := 0, 0; s < len(r.text); s, pos = stop, r.rec.End {
 		var kind rowKind
@@ -61,10 +61,10 @@ func (r *csvRows) rows(start Pos, yield func(Record, error) bool) {
 			fault = r.broken(s, stop)
 		}
 		if fault != nil {
-			if !yield(Record{}, fault) {
+			if !yield(nil, fault) {
 				return
 			}
-		} else if !yield(r.rec, nil) {
+		} else if !yield(&r.rec, nil) {
 			return
 		}
 	}

@@ -26,7 +26,7 @@ type textFormat interface {
 	cut(buf []byte, final bool) int
 	// records yields the records of text, which is a whole number of records
 	// and starts at c.Start. It must find the same borders as cut.
-	records(c *Chunk, text []byte) iter.Seq2[Record, error]
+	records(c *Chunk, text []byte) iter.Seq2[*Record, error]
 }
 
 // farSighted is a textFormat that has to look further than the longest record

@@ -51,8 +51,8 @@ func (f *ndjson) cut(buf []byte, final bool) int {
 }
 
 // records implements textFormat.
-func (f *ndjson) records(c *Chunk, text []byte) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
+func (f *ndjson) records(c *Chunk, text []byte) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
 		rows := &ndjsonRows{scan: newNDJSONScan(f.paths, f.rules, text, f.columns), max: f.max}
 		rows.each(Record{Source: f.source, End: c.Start, Values: rows.scan.values, row: rows}, yield)
 	}
@@ -69,7 +69,7 @@ type ndjsonRows struct {
 
 // each yields the rows. rec is what they have in common, and its End is where
 // the first one starts.
-func (r *ndjsonRows) each(rec Record, yield func(Record, error) bool) {
+func (r *ndjsonRows) each(rec Record, yield func(*Record, error) bool) {
 	text := r.scan.b
 	for start, stop := 0, 0; start < len(text); start = stop {
 		i := skipSpace(text, start)
@@ -88,13 +88,13 @@ func (r *ndjsonRows) each(rec Record, yield func(Record, error) bool) {
 		more := true
 		switch {
 		case stop-start > r.max:
-			more = yield(Record{}, r.reject(&RowError{Code: CodeTooLarge, Reason: tooLarge(r.max, 1)}, &rec, text[start:stop]))
+			more = yield(nil, r.reject(&RowError{Code: CodeTooLarge, Reason: tooLarge(r.max, 1)}, &rec, text[start:stop]))
 		case blank:
 		case end < 0:
-			more = yield(Record{}, r.reject(r.scan.fault.rowError(start), &rec, text[start:stop]))
+			more = yield(nil, r.reject(r.scan.fault.rowError(start), &rec, text[start:stop]))
 		default:
 			r.object = text[i:object]
-			more = yield(rec, nil)
+			more = yield(&rec, nil)
 		}
 		if !more {
 			return
@@ -131,10 +131,18 @@ type textRules struct {
 
 // value makes the value of a string.
 func (r *textRules) value(text []byte) Value {
+	if r.trim || len(r.null) > 0 {
+		return r.ruled(text)
+	}
+	return Value{String, text}
+}
+
+// ruled is value where there are rules.
+func (r *textRules) ruled(text []byte) Value {
 	if r.trim {
 		text = bytes.Trim(text, " \t")
 	}
-	if len(r.null) > 0 && slices.ContainsFunc(r.null, func(null string) bool { return null == string(text) }) {
+	if slices.ContainsFunc(r.null, func(null string) bool { return null == string(text) }) {
 		return Value{Kind: Null}
 	}
 	return Value{String, text}

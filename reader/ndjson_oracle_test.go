@@ -205,14 +205,14 @@ func readRows(t *testing.T, text []byte, opt Options, sizes ...int) (rows []ndjs
 		// The capacity is cut too, so that nothing can look past the chunk.
 		last := start
 		for rec, err := range format.records(&Chunk{Start: start}, rest[:n:n]) {
-			row := ndjsonRow{pos: rec.Pos, end: rec.End}
+			var row ndjsonRow
 			if fault, ok := err.(*RowError); ok {
 				checkFault(t, fault, text)
 				row = ndjsonRow{pos: fault.Pos, end: fault.End, code: fault.Code}
 			} else if err != nil {
 				t.Fatal(err)
 			} else {
-				row.object = string(rec.AppendJSON(nil))
+				row = ndjsonRow{pos: rec.Pos, end: rec.End, object: string(rec.AppendJSON(nil))}
 				for _, v := range rec.Values {
 					row.values = append(row.values, Value{v.Kind, bytes.Clone(v.Text)})
 				}

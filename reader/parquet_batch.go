@@ -85,8 +85,8 @@ func (b *parquetBatch) release() {
 }
 
 // records implements chunkParser.
-func (b *parquetBatch) records(c *Chunk) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
+func (b *parquetBatch) records(c *Chunk) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
 		clear(b.at)
 		clear(b.values)
 		rec := Record{Source: b.source, Values: b.values, row: b.parquetRows}
@@ -104,12 +104,12 @@ func (b *parquetBatch) records(c *Chunk) iter.Seq2[Record, error] {
 			}
 			if fault != nil {
 				fault.Pos, fault.End = rec.Pos, rec.End
-				if !yield(Record{}, fault) {
+				if !yield(nil, fault) {
 					return
 				}
 				continue
 			}
-			if !yield(rec, nil) {
+			if !yield(&rec, nil) {
 				return
 			}
 		}

@@ -187,7 +187,7 @@ func TestParquetSeek(t *testing.T) {
 		}
 		i := row
 		for rec, err := range c.Records() {
-			if got := fmt.Sprint(valueTexts(&rec)); err != nil || rec.Pos != rowPos(int64(i)) || got != all[i] {
+			if got := fmt.Sprint(valueTexts(rec)); err != nil || rec.Pos != rowPos(int64(i)) || got != all[i] {
 				t.Fatalf("after seeking row %d: row %d is %v %v, want %v", row, i, got, err, all[i])
 			}
 			i++
@@ -270,7 +270,7 @@ func TestParquetConcurrent(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				got[rec.Pos.Offset] = fmt.Sprint(valueTexts(&rec))
+				got[rec.Pos.Offset] = fmt.Sprint(valueTexts(rec))
 			}
 			c.Release()
 		})
@@ -351,7 +351,7 @@ func TestParquetAppendJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		got = append(got, string(rec.AppendJSON([]byte("x"))))
-		values = append(values, textsOnly(&rec))
+		values = append(values, textsOnly(rec))
 	}
 	want := []string{
 		`x{"a.b":9007199254740993,"s":"q\"\n","f":0.1,"ok":true,"t":"1970-01-01T00:00:00Z"}`,
@@ -370,8 +370,8 @@ func TestParquetAppendJSON(t *testing.T) {
 	}
 	i := 0
 	for rec, err := range c.Records() {
-		if err != nil || textsOnly(&rec) != values[i] {
-			t.Errorf("row %d comes back as %s, %v, want %s", i, textsOnly(&rec), err, values[i])
+		if err != nil || textsOnly(rec) != values[i] {
+			t.Errorf("row %d comes back as %s, %v, want %s", i, textsOnly(rec), err, values[i])
 		}
 		i++
 	}

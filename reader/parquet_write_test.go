@@ -147,11 +147,13 @@ func restOf(t testing.TB, r formatReader) (rows []string, err error) {
 		}
 		next = c.Start
 		for rec, err := range c.Records() {
-			pos, end := rec.Pos, rec.End
-			row := fmt.Sprint(valueTexts(&rec))
+			var pos, end Pos
+			var row string
 			if err != nil {
 				e := err.(*RowError)
 				pos, end, row = e.Pos, e.End, fmt.Sprintf("%s %s: %s", e.Code, e.Column, e.Reason)
+			} else {
+				pos, end, row = rec.Pos, rec.End, fmt.Sprint(valueTexts(rec))
 			}
 			if pos != next || end.Offset != pos.Offset+1 || pos.Line != pos.Offset+1 {
 				t.Fatalf("row at %v to %v, want %v", pos, end, next)

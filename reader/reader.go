@@ -202,14 +202,14 @@ type Chunk struct {
 
 // chunkParser is what a format knows about a chunk.
 type chunkParser interface {
-	records(c *Chunk) iter.Seq2[Record, error]
+	records(c *Chunk) iter.Seq2[*Record, error]
 	release()
 }
 
-// Records yields the records of the chunk in order. An error that is a
-// *RowError concerns one row and the loop goes on after it; any other error
-// ends the loop. Different chunks may be read on different goroutines at once.
-func (c *Chunk) Records() iter.Seq2[Record, error] { return c.parse.records(c) }
+// Records yields the records of the chunk in order, or an error instead of one.
+// An error that is a *RowError concerns one row and the loop goes on after it;
+// any other error ends the loop. Different chunks may be read on different goroutines at once.
+func (c *Chunk) Records() iter.Seq2[*Record, error] { return c.parse.records(c) }
 
 // Release gives the chunk's memory back to be used again. The chunk and every
 // value that came from it are dead afterwards. Calling it is optional.

@@ -62,13 +62,13 @@ func chunkRows(t testing.TB, c *Chunk) (rows []row) {
 	t.Helper()
 	at := c.Start
 	for rec, err := range c.Records() {
-		r := row{Pos: rec.Pos, End: rec.End}
+		var r row
 		if fault, ok := err.(*RowError); ok {
 			r = row{Pos: fault.Pos, End: fault.End, Code: fault.Code, Column: fault.Column, Reason: fault.Reason, Raw: string(fault.Raw)}
 		} else if err != nil {
 			t.Fatalf("chunk %v: %v", c.Start, err)
 		} else {
-			r.Values = []string{}
+			r = row{Pos: rec.Pos, End: rec.End, Values: []string{}}
 			for _, v := range rec.Values {
 				switch v.Kind {
 				case Missing:

@@ -271,7 +271,7 @@ type textChunk struct {
 	buf    []byte // text's buffer
 }
 
-func (p *textChunk) records(c *Chunk) iter.Seq2[Record, error] {
+func (p *textChunk) records(c *Chunk) iter.Seq2[*Record, error] {
 	return p.source.format.records(c, p.text)
 }
 
@@ -285,8 +285,8 @@ func (p *textChunk) release() {
 // rejectChunk is a chunk of one record, which is a reject.
 type rejectChunk struct{ fault *RowError }
 
-func (p rejectChunk) records(*Chunk) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) { yield(Record{}, p.fault) }
+func (p rejectChunk) records(*Chunk) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) { yield(nil, p.fault) }
 }
 
 func (rejectChunk) release() {}
