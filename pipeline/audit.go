@@ -20,7 +20,7 @@ import (
 // uid and ignore the rest without a word, whether they say the same or not.
 //
 // What is seen goes into 256 parts by the uid's hash, which spill to temporary
-// files, and each part is looked at alone, in blocks: memory is at most 110 bytes
+// files, and each part is looked at alone, in blocks: memory is at most 100 bytes
 // for each uid of the parts that are looked at, one for each core, however often
 // they repeat.
 // The zero value is ready. Close removes the files.
@@ -33,8 +33,8 @@ type Audit struct {
 	im     *Import   // whose measurements they are, once one was seen
 	places []landing // in order, so that a few measurements can be found again
 
-	// For tests. Default: auditHeld, auditBlock and auditPlaces.
-	maxHeld, minBlock, maxPlaces int
+	// For tests. Default: auditHeld and auditPlaces.
+	maxHeld, maxPlaces int
 
 	Requests int64 // that sending would take
 	Bytes    int64 // of their bodies
@@ -43,7 +43,7 @@ type Audit struct {
 const (
 	auditParts  = 256
 	auditHeld   = 1 << 20  // entries in memory before they spill: 32 MiB
-	auditBlock  = 16 << 10 // entries that are merged at once, at least
+	auditBlock  = 1 << 10  // entries that are read back at once
 	auditPlaces = 32 << 10 // from how many on places are thinned out
 	entrySize   = 32
 )
@@ -185,24 +185,20 @@ func (e *auditEntry) read(b []byte) {
 	e.uid, e.content, e.at = [2]uint64{word(0), word(1)}, word(2), int64(word(3))
 }
 
-// blocks gives the entries of a part in the order of the input, in blocks of as
-// many as size asks for each time. A block is good until the next one.
-func (p *auditPart) blocks(size func() int, yield func([]auditEntry)) error {
-	buf := make([]byte, 1024*entrySize)
-	var block []auditEntry
-	for done := int64(0); done < p.spilled; {
-		block = block[:0]
-		for want := size(); len(block) < want && done < p.spilled; {
-			n := min(int64(want-len(block)), p.spilled-done, int64(len(buf)/entrySize))
-			part := buf[:n*entrySize]
-			if _, err := p.spill.ReadAt(part, done*entrySize); err != nil && err != io.EOF {
-				return fmt.Errorf("check: temporary file: %w", err)
-			}
-			for ; len(part) > 0; part = part[entrySize:] {
-				block = append(block, auditEntry{})
-				block[len(block)-1].read(part)
-			}
-			done += n
+// blocks gives the entries of a part in the order of the input, some at a time.
+// A block is good until the next one.
+func (p *auditPart) blocks(yield func([]auditEntry)) error {
+	buf := make([]byte, min(p.spilled, auditBlock)*entrySize)
+	block := make([]auditEntry, 0, len(buf)/entrySize)
+	for done := int64(0); done < p.spilled; done += int64(len(block)) {
+		n := min(p.spilled-done, auditBlock)
+		part := buf[:n*entrySize]
+		if _, err := p.spill.ReadAt(part, done*entrySize); err != nil && err != io.EOF {
+			return fmt.Errorf("check: temporary file: %w", err)
+		}
+		block = block[:n]
+		for i := range block {
+			block[i].read(part[i*entrySize:])
 		}
 		yield(block)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/uploader"
 )
@@ -19,13 +21,12 @@ measurements:
   - {name: b, meter: {const: gb}, account: account, ts: ts, uid: {column: id, hash: true}, measure: {n: n}}
 `
 
-// What an audit finds is what a map of everything finds, wherever it spills and
-// in blocks of whatever size: how many repeat, which conflict, and where both
-// of them stand.
+// What an audit finds is what a map of everything finds, wherever it spills: how
+// many repeat, which conflict, and where both of them stand.
 func TestAuditAgainstAMap(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(40, 41))
-	for _, c := range []struct{ rows, ids, held, block int }{
-		{400, 1_000_000, 100, 1}, {400, 300, 50, 3}, {900, 20, 100, 2}, {900, 1, 64, 1}, {300, 100, 1 << 20, 1 << 20},
+	for _, c := range []struct{ rows, ids, held int }{
+		{400, 1_000_000, 100}, {400, 300, 50}, {900, 20, 100}, {900, 1, 64}, {300, 100, 1 << 20},
 	} {
 		var sources []checkpoint.Source
 		type seen struct{ content, place string }
@@ -53,7 +54,7 @@ func TestAuditAgainstAMap(t *testing.T) {
 			}
 			sources = append(sources, writeFile(t, name, text.String()))
 		}
-		audit := &Audit{maxHeld: c.held, minBlock: c.block, maxPlaces: 7}
+		audit := &Audit{maxHeld: c.held, maxPlaces: 7}
 		im := &Import{Sources: sources, Mapping: parse(t, auditMapping), Submit: audit, Journal: Forget{}, Uploads: 1, Limits: uploader.Limits{Items: 70}}
 		if err := im.Run(t.Context()); err != nil {
 			t.Fatal(err)
@@ -89,9 +90,51 @@ func TestAuditAgainstAMap(t *testing.T) {
 	}
 }
 
+// The first of each uid is kept, and the others are counted, however many there
+// are and whatever part was looked at before.
+func TestMergerAgainstAMap(t *testing.T) {
+	m := merger{show: 3}
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(0, 5000).Draw(t, "entries")
+		uids := rapid.SampledFrom([]uint64{1, 2, 700, 1 << 40}).Draw(t, "uids")
+		rnd := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		var r, want Repeats
+		m.r = &r
+		m.reset()
+		first := map[[2]uint64]auditEntry{}
+		for at := 0; at < n; {
+			var block []auditEntry
+			for range min(n-at, 1+rnd.IntN(1500)) {
+				at++
+				// Alike in the bits that the table goes by, and in all others.
+				e := auditEntry{uid: [2]uint64{rnd.Uint64N(2), rnd.Uint64N(uids) << (4 * rnd.IntN(2))}, content: rnd.Uint64N(2), at: int64(at)}
+				was, ok := first[e.uid]
+				switch {
+				case !ok:
+					first[e.uid] = e
+				case was.content == e.content:
+					want.Same++
+				default:
+					want.Other++
+				}
+				block = append(block, e)
+			}
+			m.add(block)
+		}
+		if r.Same != want.Same || r.Other != want.Other || len(m.firsts) != len(first) {
+			t.Fatalf("%d the same, %d others, %d uids; want %d, %d, %d", r.Same, r.Other, len(m.firsts), want.Same, want.Other, len(first))
+		}
+		for _, e := range m.firsts {
+			if first[e.uid] != e {
+				t.Fatalf("the first of %x is %d, want %d", e.uid, e.at, first[e.uid].at)
+			}
+		}
+	})
+}
+
 // An input of few uids takes the memory of few uids.
 func TestAuditOfFewUIDsIsSmall(t *testing.T) {
-	audit := &Audit{maxHeld: 1 << 12, minBlock: 1 << 10}
+	audit := &Audit{maxHeld: 1 << 12}
 	defer audit.Close()
 	var batch uploader.Batch
 	for i := range 1000 {
@@ -105,20 +148,21 @@ func TestAuditOfFewUIDsIsSmall(t *testing.T) {
 		}
 	}
 	largest, spilled := 0, int64(0)
+	m := merger{r: new(Repeats)}
 	for i := range audit.parts {
-		m := merger{r: new(Repeats), minBlock: audit.minBlock}
-		if err := audit.parts[i].blocks(m.room, func(block []auditEntry) {
-			largest = max(largest, cap(block)+len(m.firsts))
+		m.reset()
+		if err := audit.parts[i].blocks(func(block []auditEntry) {
 			m.add(block)
+			largest = max(largest, cap(block)+cap(m.firsts)+len(m.table)/8)
 		}); err != nil {
 			t.Fatal(err)
 		}
 		spilled = max(spilled, audit.parts[i].spilled)
 	}
-	if spilled < int64(10*audit.minBlock) {
+	if spilled < 10*auditBlock {
 		t.Fatalf("%d entries were spilled: the test is of no use", spilled)
 	}
-	if largest > 4*audit.minBlock {
-		t.Errorf("%d entries are in memory at once, of three uids", largest)
+	if largest > 2*auditBlock {
+		t.Errorf("room for %d entries is taken at once, of three uids", largest)
 	}
 }

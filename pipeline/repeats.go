@@ -48,13 +48,14 @@ func (a *Audit) Repeats(show int) (Repeats, error) {
 	of := make([]Repeats, runtime.GOMAXPROCS(0))
 	for w := range of {
 		g.Go(func() error {
+			m := merger{r: &of[w], show: show}
 			for i := next.Add(1) - 1; i < auditParts; i = next.Add(1) - 1 {
-				m := merger{r: &of[w], show: show, minBlock: cmp.Or(a.minBlock, auditBlock)}
-				if err := a.parts[i].blocks(m.room, m.add); err != nil {
+				m.reset()
+				if err := a.parts[i].blocks(m.add); err != nil {
 					return err
 				}
-				of[w].keep(show)
 			}
+			of[w].keep(show)
 			return nil
 		})
 	}
@@ -75,65 +76,67 @@ func (a *Audit) Repeats(show int) (Repeats, error) {
 	return r, nil
 }
 
-// merger goes through the entries of a part, and keeps the first of each uid.
+// merger goes through the entries of a part, in the order of the input, and
+// keeps the first of each uid.
 type merger struct {
-	r        *Repeats
-	show     int
-	minBlock int
-	firsts   []auditEntry // sorted by uid
+	r      *Repeats
+	show   int
+	firsts []auditEntry
+	// table finds them, by their uid: 1 + an index into firsts, or 0. A place
+	// that is taken leads on to the next one; never more than half are.
+	table []uint32
 }
 
-// room is how many entries the next block may have. Each is at least as large
-// as what it is merged into, so that no entry is moved more often than the
-// logarithm of their number.
-func (m *merger) room() int { return max(m.minBlock, len(m.firsts)) }
+// reset makes m ready for another part. A part that was far larger than the
+// others leaves its memory to the collector.
+func (m *merger) reset() {
+	if len(m.table) > 8*max(len(m.firsts), minTable) {
+		m.table, m.firsts = nil, nil
+	}
+	if m.table == nil {
+		m.table = make([]uint32, minTable)
+	}
+	m.firsts = m.firsts[:0]
+	clear(m.table)
+}
+
+// minTable is the least size of merger.table; a power of 2, as all sizes are.
+const minTable = 1 << 10
 
 // add counts what repeats in a block, and keeps what is new.
 func (m *merger) add(block []auditEntry) {
-	slices.SortFunc(block, func(x, y auditEntry) int {
-		if x.uid == y.uid {
-			return cmp.Compare(x.at, y.at)
-		}
-		return compareUIDs(&x, &y)
-	})
-	fresh, old := 0, 0 // block[:fresh] is new; m.firsts[:old] is behind us
 	for i := range block {
-		e := block[i]
-		for old < len(m.firsts) && compareUIDs(&m.firsts[old], &e) < 0 {
-			old++
+		e := &block[i]
+		place := m.find(e.uid)
+		if nth := m.table[place]; nth > 0 {
+			m.repeat(m.firsts[nth-1], *e)
+			continue
 		}
-		switch {
-		case old < len(m.firsts) && m.firsts[old].uid == e.uid:
-			m.repeat(m.firsts[old], e)
-		case fresh > 0 && block[fresh-1].uid == e.uid:
-			m.repeat(block[fresh-1], e)
-		default:
-			block[fresh] = e
-			fresh++
-		}
-	}
-	// The two sorted lists become one, from the back, so that it takes no third.
-	i, j := len(m.firsts)-1, fresh-1
-	m.firsts = slices.Grow(m.firsts, fresh)[:len(m.firsts)+fresh]
-	for k := len(m.firsts) - 1; j >= 0; k-- {
-		if i >= 0 && compareUIDs(&m.firsts[i], &block[j]) > 0 {
-			m.firsts[k] = m.firsts[i]
-			i--
-		} else {
-			m.firsts[k] = block[j]
-			j--
+		m.firsts = append(m.firsts, *e)
+		m.table[place] = uint32(len(m.firsts))
+		if 2*len(m.firsts) >= len(m.table) {
+			m.grow()
 		}
 	}
 }
 
-func compareUIDs(x, y *auditEntry) int {
-	if x.uid[0] != y.uid[0] { // nearly always
-		if x.uid[0] < y.uid[0] {
-			return -1
-		}
-		return 1
+// find returns the place of a uid in the table: one that is taken by it, or a
+// free one. The uids of a part share the first bits, so it goes by the others.
+func (m *merger) find(uid [2]uint64) int {
+	mask := len(m.table) - 1
+	place := int(uid[1]) & mask
+	for m.table[place] > 0 && m.firsts[m.table[place]-1].uid != uid {
+		place = (place + 1) & mask
 	}
-	return cmp.Compare(x.uid[1], y.uid[1])
+	return place
+}
+
+// grow doubles the table.
+func (m *merger) grow() {
+	m.table = make([]uint32, 2*len(m.table))
+	for i := range m.firsts {
+		m.table[m.find(m.firsts[i].uid)] = uint32(i + 1)
+	}
 }
 
 func (m *merger) repeat(first, later auditEntry) {
