@@ -25,8 +25,9 @@ type flights struct {
 	stopped bool
 }
 
-// flight is one batch on its way.
+// flight is one batch on its way. It is its own [uploader.Departure].
 type flight struct {
+	of     *flights
 	end    checkpoint.Position // where its parcel ends
 	began  time.Time           // it was handed over; it left no earlier
 	left   bool                // some of it may have been taken
@@ -46,23 +47,24 @@ func (f *flights) start(ctx context.Context, p *parcel, now time.Time) context.C
 	}
 	f.next++
 	p.sent = f.next
-	one := &flight{end: p.end, began: now, keep: keep}
+	one := &flight{of: f, end: p.end, began: now, keep: keep}
 	f.all[p.sent] = one
 	f.hold()
 	// Whoever submits it and says nothing of departures sends it right away.
 	one.left = !one.kept
-	return uploader.WithDeparture(ctx, &uploader.Departure{
-		Waiting: func() { f.leaves(one, false) },
-		Leaving: func() { f.leaves(one, true) },
-	})
+	return uploader.WithDeparture(ctx, one)
 }
 
-// leaves notes that a flight leaves, or that it is back and waits.
-func (f *flights) leaves(one *flight, left bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+// Waiting and Leaving note that a flight waits, or is back and does, and that it
+// leaves.
+func (one *flight) Waiting() { one.leaves(false) }
+func (one *flight) Leaving() { one.leaves(true) }
+
+func (one *flight) leaves(left bool) {
+	one.of.mu.Lock()
+	defer one.of.mu.Unlock()
 	one.left = left && !one.kept
-	f.hold()
+	one.of.hold()
 }
 
 // end notes that the submission of p has come to an end, and reports whether it

@@ -20,9 +20,12 @@ const expiryMargin = time.Minute
 // token is a bearer token, and the how-manieth of its client.
 type token struct {
 	text       string
+	header     []string // Authorization; for reading only
 	generation int
 	renewAt    time.Time // zero: when it is refused
 }
+
+func bearer(text string) []string { return []string{"Bearer " + text} }
 
 func (t token) usable() bool {
 	return t.text != "" && (t.renewAt.IsZero() || time.Now().Before(t.renewAt))
@@ -49,7 +52,7 @@ type tokens struct {
 func newTokens(cfg Config, cred Credentials, rt http.RoundTripper) *tokens {
 	t := &tokens{turn: make(chan struct{}, 1), hide: newRedactor(cred)}
 	if cred.Token != "" {
-		t.current.text = cred.Token
+		t.current = token{text: cred.Token, header: bearer(cred.Token)}
 		return t
 	}
 	conf := clientcredentials.Config{
@@ -103,7 +106,7 @@ func (t *tokens) get(ctx context.Context) (token, verdict) {
 	t.fetched++
 	t.last = v
 	if v.do == accept {
-		t.current = token{text: got.AccessToken, generation: t.fetched, renewAt: renewalOf(got.Expiry)}
+		t.current = token{text: got.AccessToken, header: bearer(got.AccessToken), generation: t.fetched, renewAt: renewalOf(got.Expiry)}
 		t.issued++
 		t.hide = t.hide.with(got.AccessToken)
 	}

@@ -57,7 +57,7 @@ type delivery struct {
 	// are made to find what.
 	searching bool
 	// departure is that of the first request; the others follow it.
-	departure *Departure
+	departure Departure
 }
 
 // suspect is a measurement that was refused when it stood alone.

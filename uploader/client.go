@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -34,6 +35,8 @@ type Submitter interface {
 // goroutines of its own. All its workers share one pacer and one token.
 type Client struct {
 	cfg     Config
+	submits *url.URL // where submissions go
+	agent   []string // User-Agent
 	rt      http.RoundTripper
 	pace    *pacer
 	auth    *tokens
@@ -63,7 +66,20 @@ func newClient(cfg Config, cred Credentials, rt http.RoundTripper) (*Client, err
 		}
 		rt = newTransport(cfg)
 	}
-	return &Client{cfg: cfg, rt: rt, pace: newGovernor(cfg), auth: newTokens(cfg, cred, rt)}, nil
+	return &Client{
+		cfg: cfg, submits: endpoint(cfg.IngestURL, cfg.OrgID, "measurements"), agent: []string{cfg.UserAgent},
+		rt: rt, pace: newGovernor(cfg), auth: newTokens(cfg, cred, rt),
+	}, nil
+}
+
+// endpoint is the address of something of an organization, at a host of a
+// resolved configuration.
+func endpoint(host, org, what string) *url.URL {
+	u, err := url.Parse(host + "/organizations/" + org + "/" + what)
+	if err != nil {
+		panic("uploader: address of a resolved configuration: " + err.Error())
+	}
+	return u
 }
 
 // Config is the client's configuration, resolved.
@@ -101,7 +117,7 @@ func (c *Client) submission(body []byte) call {
 	return call{
 		op:     opSubmit,
 		method: http.MethodPost,
-		url:    c.cfg.IngestURL + "/organizations/" + c.cfg.OrgID + "/measurements",
+		url:    c.submits,
 		body:   body,
 		read:   isAccepted,
 	}
@@ -109,17 +125,18 @@ func (c *Client) submission(body []byte) call {
 
 // call is a request that is made until it is answered for good.
 type call struct {
-	op          operation
-	method, url string
-	body        []byte            // nil: none
-	read        func([]byte) bool // takes the body of a success; false: not understood
+	op     operation
+	method string
+	url    *url.URL
+	body   []byte            // nil: none
+	read   func([]byte) bool // takes the body of a success; false: not understood
 	// token is the one to use as long as it can be. Empty: the client's.
 	token token
 	// outlived says that a 403 has outlived a new token: one more stands.
 	outlived bool
 	// departure is told when it leaves. Nil: nobody is, as of a part of a batch
 	// of which other parts have left.
-	departure *Departure
+	departure Departure
 }
 
 // outcome is the answer for good.
@@ -241,22 +258,18 @@ func (c *Client) exchange(ctx context.Context, what call) (verdict, attempt, exc
 			return networkVerdict(what.op, context.Cause(ctx), c.auth.redactor()), attempt{}, exchange{}
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, what.method, what.url, nil)
-	if err != nil {
-		panic("uploader: request of a resolved configuration: " + err.Error())
-	}
-	req.Header = http.Header{
-		"Authorization": {"Bearer " + used.text},
-		"Accept":        {"application/json"},
-		"User-Agent":    {c.cfg.UserAgent},
-	}
+	// Of the header, only the map is made anew for each request.
+	header := http.Header{"Authorization": used.header, "Accept": asJSON, "User-Agent": c.agent}
 	if what.body != nil {
-		req.Header["Content-Type"] = []string{"application/json"}
+		header["Content-Type"] = asJSON
 	}
+	req := &http.Request{Method: what.method, URL: what.url, Header: header}
 	x := roundTrip(ctx, c.rt, c.cfg.RequestTimeout, req, what.body)
 	understood := x.status == http.StatusOK && x.err == nil && what.read(x.body)
 	return judge(what.op, x, len(what.body), understood, c.auth.renewable(), c.auth.redactor()), attempt{token: used, lent: x.lent}, x
 }
+
+var asJSON = []string{"application/json"}
 
 // isAccepted reads the answer to a submission: an object with one member
 // "result", which is "accepted". Anything else proves nothing: a proxy's

@@ -7,32 +7,35 @@ import "context"
 // which nothing of it leaves any more. That is how an import stops although
 // batches wait for the rate limits.
 //
-// Both functions are called by the goroutine that called Submit, never when it
-// has returned.
-type Departure struct {
+// Both methods are called by the goroutine that called Submit, never when it has
+// returned.
+type Departure interface {
 	// Waiting is called when nothing of the batch can have been taken: at the
 	// start, and when all that was sent of it came back throttled.
-	Waiting func()
+	Waiting()
 	// Leaving is called after Waiting, right before a request leaves. Where the
 	// context has ended when it returns, the request stays.
-	Leaving func()
+	Leaving()
 }
 
 type departureKey struct{}
 
 // WithDeparture gives a context whose submission, one, is followed by d. A
-// Submitter that knows nothing of departures calls neither function.
-func WithDeparture(ctx context.Context, d *Departure) context.Context {
+// Submitter that knows nothing of departures calls neither method.
+func WithDeparture(ctx context.Context, d Departure) context.Context {
 	return context.WithValue(ctx, departureKey{}, d)
 }
 
 // DepartureOf is what follows the submissions of ctx; it does nothing when
 // nothing does.
-func DepartureOf(ctx context.Context) *Departure {
-	if d, ok := ctx.Value(departureKey{}).(*Departure); ok {
+func DepartureOf(ctx context.Context) Departure {
+	if d, ok := ctx.Value(departureKey{}).(Departure); ok {
 		return d
 	}
-	return &nobody
+	return nobody{}
 }
 
-var nobody = Departure{Waiting: func() {}, Leaving: func() {}}
+type nobody struct{}
+
+func (nobody) Waiting() {}
+func (nobody) Leaving() {}

@@ -13,11 +13,16 @@ var errCalledBack = errors.New("called back")
 
 // follow gives a context that notes what its departure says.
 func follow(ctx context.Context, said *[]string, leaving func()) context.Context {
-	return WithDeparture(ctx, &Departure{
-		Waiting: func() { *said = append(*said, "waiting") },
-		Leaving: func() { *said = append(*said, "leaving"); leaving() },
-	})
+	return WithDeparture(ctx, &noting{said, leaving})
 }
+
+type noting struct {
+	said    *[]string
+	leaving func()
+}
+
+func (n *noting) Waiting() { *n.said = append(*n.said, "waiting") }
+func (n *noting) Leaving() { *n.said = append(*n.said, "leaving"); n.leaving() }
 
 // A batch that waits for the rate limit stays when its context ends, at once,
 // and takes nobody's place; and so does one that is called back at the last

@@ -26,7 +26,7 @@ func (c *Client) Organization(ctx context.Context) (Organization, error) {
 	out := c.do(ctx, call{
 		op:     opOrganization,
 		method: http.MethodGet,
-		url:    c.cfg.BaseURL + "/organizations/" + c.cfg.OrgID + "/organizationconfig",
+		url:    endpoint(c.cfg.BaseURL, c.cfg.OrgID, "organizationconfig"),
 		read: func(body []byte) bool {
 			org = Organization{Timezone: "UTC"}
 			return json.Unmarshal(body, &org) == nil && org.ID != "" // the one member that is always there

@@ -116,12 +116,11 @@ func roundTrip(ctx context.Context, rt http.RoundTripper, timeout time.Duration,
 	// could be told from Close, but a body with a Close of its own is not one
 	// that net/http knows to be in memory: it would write the header alone,
 	// and then 32 KiB at a time. So the writings are counted.
-	var begun, done atomic.Int32
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn:      func(httptrace.GotConnInfo) { begun.Add(1) },
-		WroteRequest: func(httptrace.WroteRequestInfo) { done.Add(1) },
-	})
-	defer func() { x.lent = done.Load() < begun.Load() }()
+	w := new(writings)
+	w.trace.GotConn = func(httptrace.GotConnInfo) { w.begun.Add(1) }
+	w.trace.WroteRequest = func(httptrace.WroteRequestInfo) { w.done.Add(1) }
+	ctx = httptrace.WithClientTrace(ctx, &w.trace)
+	defer func() { x.lent = w.done.Load() < w.begun.Load() }()
 
 	req = req.WithContext(ctx)
 	if body != nil {
@@ -147,6 +146,12 @@ func roundTrip(ctx context.Context, rt http.RoundTripper, timeout time.Duration,
 		x.err = errAnswerTooLong
 	}
 	return x
+}
+
+// writings counts how often a request was begun to be written, and ended.
+type writings struct {
+	begun, done atomic.Int32
+	trace       httptrace.ClientTrace
 }
 
 var (

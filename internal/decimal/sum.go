@@ -3,6 +3,7 @@ package decimal
 import (
 	"fmt"
 	"math/big"
+	"strconv"
 )
 
 // Sum is an exact total. The zero value is 0. A copy is independent of its
@@ -134,14 +135,23 @@ func (s *Sum) Equal(o *Sum) bool { return s.String() == o.String() }
 func (s Sum) String() string { return string(s.appendText(nil)) }
 
 func (s *Sum) appendText(dst []byte) []byte {
-	v, exp := s.total()
-	if v.Sign() == 0 {
+	var buf [maxCoefDigits + 1]byte
+	var digits []byte
+	exp, neg := s.exp, s.fast.negative()
+	if m := s.fast.signed(neg); s.big == nil && m.hi == 0 {
+		digits = strconv.AppendUint(buf[:0], m.lo, 10)
+	} else {
+		var v *big.Int
+		v, exp = s.total()
+		neg = v.Sign() < 0
+		digits = new(big.Int).Abs(v).Append(buf[:0], 10)
+	}
+	if digits[0] == '0' {
 		return append(dst, '0')
 	}
-	if v.Sign() < 0 {
+	if neg {
 		dst = append(dst, '-')
 	}
-	digits := new(big.Int).Abs(v).Append(nil, 10)
 	for digits[len(digits)-1] == '0' {
 		digits = digits[:len(digits)-1]
 		exp++

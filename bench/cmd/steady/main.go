@@ -6,8 +6,10 @@
 //	steady -m mapping.yaml -rows 1000000 -state DIR usage.csv     # sends, as M3TER_… say
 //	steady -m mapping.yaml -rows 1000000 -nothing usage.csv       # sends and remembers nothing
 //
-// It prints, as JSON, rows, allocations and allocated bytes. With -cpuprofile
-// FILE it writes a profile of the whole import, for go tool pprof.
+// It prints, as JSON, rows, allocations and allocated bytes. With -cpuprofile or
+// -memprofile FILE it writes a profile of the whole import, for go tool pprof; the
+// latter has every allocation in it (-sample_index=alloc_objects) when the
+// environment says GODEBUG=memprofilerate=1.
 package main
 
 import (
@@ -17,6 +19,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/metrics"
 	"runtime/pprof"
 
@@ -32,12 +35,25 @@ func main() {
 	state := flag.String("state", "", "the state directory")
 	nothing := flag.Bool("nothing", false, "send nothing and remember nothing")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
+	memory := flag.String("memprofile", "", "write a profile of allocations to this file")
 	flag.Parse()
 	err := profiled(*profile, func() error { return run(flag.Arg(0), *mapping, *state, *rows, *nothing) })
+	if *memory != "" && err == nil {
+		err = writeMemory(*memory)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "steady:", err)
 		os.Exit(1)
 	}
+}
+
+func writeMemory(path string) error {
+	out, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	runtime.GC() // what was allocated since the last one is in no profile
+	return errors.Join(pprof.Lookup("allocs").WriteTo(out, 0), out.Close())
 }
 
 // profiled runs f under the CPU profiler, if there is a file for the profile.
