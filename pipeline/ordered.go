@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -22,6 +23,7 @@ func ordered[In, Out any](ctx context.Context, g *errgroup.Group, n, window int,
 	places := make(chan chan Out, max(window-1, 0))
 	jobs := make(chan job)
 	out := make(chan Out)
+	promises := sync.Pool{New: func() any { return make(chan Out, 1) }}
 
 	g.Go(func() error { // take places, in order
 		defer close(places)
@@ -31,7 +33,7 @@ func ordered[In, Out any](ctx context.Context, g *errgroup.Group, n, window int,
 			if !ok {
 				return nil
 			}
-			promise := make(chan Out, 1)
+			promise := promises.Get().(chan Out)
 			if !send(ctx, places, promise) || !send(ctx, jobs, job{value, promise}) {
 				return nil
 			}
@@ -52,6 +54,7 @@ func ordered[In, Out any](ctx context.Context, g *errgroup.Group, n, window int,
 			if !ok || !send(ctx, out, value) {
 				return nil
 			}
+			promises.Put(promise) // kept, so nobody holds it any more
 		}
 		return nil
 	})

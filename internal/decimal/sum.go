@@ -132,7 +132,10 @@ func (s *Sum) Equal(o *Sum) bool { return s.String() == o.String() }
 // String returns the canonical text: a plain decimal without exponent and
 // without trailing zeros in the fraction, "0" for zero. Equal sums have equal
 // texts.
-func (s Sum) String() string { return string(s.appendText(nil)) }
+func (s Sum) String() string {
+	var buf [2 * maxCoefDigits]byte
+	return string(s.appendText(buf[:0]))
+}
 
 func (s *Sum) appendText(dst []byte) []byte {
 	var buf [maxCoefDigits + 1]byte
