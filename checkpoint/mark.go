@@ -23,12 +23,15 @@ type Plan struct {
 	// What the import was told, for people and for the resume command.
 	Command []string `json:"command,omitempty"`
 	// What must not change under an unfinished import.
-	OrgID       string   `json:"org_id"`
-	Endpoint    string   `json:"endpoint"`
-	MappingFile string   `json:"mapping_file,omitempty"`
-	MappingHash string   `json:"mapping_hash"`
-	UIDVersion  int      `json:"uid_version"`
-	Sources     []Source `json:"sources"`
+	OrgID       string `json:"org_id"`
+	Endpoint    string `json:"endpoint"`
+	MappingFile string `json:"mapping_file,omitempty"`
+	MappingHash string `json:"mapping_hash"`
+	// Mapping is the mapping itself, in the caller's form: what differs can be
+	// told then. Default: unknown.
+	Mapping    string   `json:"mapping,omitempty"`
+	UIDVersion int      `json:"uid_version"`
+	Sources    []Source `json:"sources"`
 	// Selection says which part of the sources' rows the import takes, in the
 	// caller's words. Default: "", all of them.
 	Selection string `json:"selection,omitempty"`

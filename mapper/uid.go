@@ -144,6 +144,10 @@ func uidFault(fe *FieldError) *FieldError {
 func (id *identity) place(dst []byte, rec *reader.Record) ([]byte, *FieldError) {
 	source, offset := rec.Values[id.source], rec.Values[id.offset]
 	if source.Empty() && offset.Empty() {
+		if rec.Source == "-" {
+			return dst, &FieldError{Field: "uid", Code: CodeUID,
+				Reason: "the rule row needs the name of the source, and standard input has none; import from a file, or choose another uid rule"}
+		}
 		var digits [20]byte
 		return appendPart(appendPart(dst, rec.Source), strconv.AppendInt(digits[:0], rec.Pos.Offset, 10)), nil
 	}

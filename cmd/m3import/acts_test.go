@@ -165,7 +165,7 @@ func TestSevenActs(t *testing.T) {
 		}
 		a.write("usage.csv.gz", packed.Bytes())
 		out = a.plays(exitOK, "usage.csv.gz")
-		a.says(out, "longer than it was and begins as it did", "finished in 2 runs")
+		a.says(out, "a source is longer than it was, and the first and last 64 KiB of then are as they were", "finished in 2 runs")
 		a.holds(20_000)
 		if d := a.platform.Totals().Duplicates; d != 0 {
 			t.Errorf("%d rows came twice: the mark was not exact", d)

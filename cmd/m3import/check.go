@@ -84,7 +84,7 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(checkLimits(f.batchSize, f.batchBytes), checkPerRow(mapping, f.batchSize)); err != nil {
+	if err := errors.Join(checkLimits(f.batchSize, f.batchBytes), checkPerRow(mapping, f.batchSize), checkStdin(mapping, paths)); err != nil {
 		return err
 	}
 	audit := new(pipeline.Audit)

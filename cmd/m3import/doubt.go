@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/mapper"
 )
 
 // wentOn reports whether a source, longer now than it was, begins with what it
@@ -32,9 +33,13 @@ func wentOn(was, now checkpoint.Source) bool {
 }
 
 // tornText says what it means that a line was read when half of it was there.
-func tornText(was checkpoint.Source, id string) string {
-	return fmt.Sprintf("warning: %s: the line at its byte %d was not whole when import %s read it: 1 row of it may have been sent short, and of a uid the platform keeps what came first",
-		visible(was.Path), was.Size, id)
+func (j *job) tornText(was checkpoint.Source, id string) string {
+	then := "of a uid the platform keeps what came first"
+	if j.mapping != nil && j.mapping.UsesRule(mapper.RuleContent, mapper.RuleRow) {
+		then = "the whole one gets another uid, and is billed beside it"
+	}
+	return fmt.Sprintf("warning: %s: the line at its byte %d was not whole when import %s read it: 1 row of it may have been sent short, and %s",
+		visible(was.Path), was.Size, id, then)
 }
 
 // tornBefore finds sources that an earlier import has read to an end in the
@@ -56,7 +61,7 @@ func (r *runner) tornBefore(plan checkpoint.Plan) (notes []string, err error) {
 			}
 			read := i < im.Mark.Position.Source || im.Mark.Position.Offset >= was.Size || !im.Mark.FirstSent.IsZero()
 			if read && im.Plan.ID != plan.ID && wentOn(was, src) {
-				notes = append(notes, tornText(was, im.Plan.ID))
+				notes = append(notes, r.job.tornText(was, im.Plan.ID))
 				delete(now, was.Path)
 			}
 		}

@@ -61,6 +61,9 @@ const sentAgain = `   (the same uids are sent again: within 35 days of their fir
 // wayOn says how to go on when an unfinished import cannot be resumed.
 func (r *runner) wayOn(plan checkpoint.Plan) string {
 	first := "to finish it as it was: put back what changed, then  "
+	if r.job.touched {
+		first = "where only the time is another, and the content the same: add --same\n" + first
+	}
 	if plan.Kind != r.job.kind {
 		first = "to finish it first:  "
 	}

@@ -58,11 +58,26 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 				visible(src.Path), visible(was.source().Path), was.Plan.ID))
 		}
 	}
-	var again int64
-	for _, was := range earliest {
-		again += was.accepted()
-	}
 	if err := r.tooLate(plan.Sources, earliest); err != nil {
+		return err
+	}
+	last, err := r.lastRuns(plan)
+	if err != nil {
+		return err
+	}
+	var changes []change
+	var again int64
+	for i, src := range plan.Sources {
+		if c, changed := r.changeOf(src, last, plan); changed {
+			changes = append(changes, c)
+		} else if was, known := earliest[i]; known {
+			again += was.accepted()
+			if was, known := last[src.Path]; known {
+				again += max(0, was.accepted()-earliest[i].accepted())
+			}
+		}
+	}
+	if err := r.guardUIDs(changes); err != nil {
 		return err
 	}
 	torn, err := r.tornBefore(plan)
@@ -71,6 +86,7 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 	}
 	r.app.sayAll(torn)
 	r.app.sayAll(anew)
+	r.app.sayAll(r.changeNotes(changes))
 	if again > 0 {
 		r.app.say("up to %s accepted before: sent again under the same uids, which the platform ignores and counts against your allowance", plural(again, "row"))
 	}
@@ -104,8 +120,9 @@ func (r *runner) warnOfMapping(plan checkpoint.Plan, imports []checkpoint.Import
 	if n > 1 {
 		name += fmt.Sprintf(" and %s", plural(int64(n-1), "other source"))
 	}
-	r.app.say("the mapping is not the one under which %s came before (%s %s, now %s %s): every row comes again, and rows that were mended in a reject file are rejected again if this mapping cannot take them",
-		name, orNone(first.MappingFile), shortHash(first.MappingHash), orNone(plan.MappingFile), shortHash(plan.MappingHash))
+	r.app.say("the mapping is not the one under which %s came before: every row comes again, and rows that were mended in a reject file are rejected again if this mapping cannot take them",
+		name)
+	r.app.sayHint("%s", r.job.mappingDiff(first))
 }
 
 // guardRest looks at what an unfinished import has still to read for rows that

@@ -31,6 +31,7 @@ type job struct {
 	verifyFull  bool
 	force       bool     // send sources that were imported before, too
 	same        bool     // a source that looks like one imported before is it
+	touched     bool     // resumable found a source of which only the time is another
 	torn        []string // what resumable found out about lines that were not whole
 	copies      bool     // sources of the same content are all sent: what an earlier import did
 }
@@ -101,9 +102,7 @@ func (j *job) fingerprint(path string) (checkpoint.Source, error) {
 // namesCount reports whether a source's name is a part of its rows' uids: then
 // the same content under another name is other usage, and not a copy.
 func (j *job) namesCount() bool {
-	return j.mapping != nil && slices.ContainsFunc(j.mapping.Measurements, func(m mapper.Measurement) bool {
-		return m.UID.Rule == mapper.RuleRow
-	})
+	return j.mapping != nil && j.mapping.UsesRule(mapper.RuleRow)
 }
 
 // newPlan is the plan of a new import: the sources that no earlier import of
@@ -115,6 +114,9 @@ func (j *job) newPlan(a *app, journal *checkpoint.Journal, read reader.Options) 
 		Version: checkpoint.Version, Kind: j.kind, Started: now, Command: a.command,
 		OrgID: j.orgID, Endpoint: j.endpoint,
 		MappingFile: j.mappingFile, MappingHash: j.mappingHash, UIDVersion: mapper.UIDVersion, Selection: j.selection,
+	}
+	if j.mapping != nil {
+		plan.Mapping = string(j.mapping.Text())
 	}
 	var list []candidate
 	for _, path := range j.paths {
@@ -187,8 +189,7 @@ func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) (now []check
 	differs("the endpoint", plan.Endpoint, j.endpoint)
 	differs("the uid version", fmt.Sprint(plan.UIDVersion), fmt.Sprint(mapper.UIDVersion))
 	if plan.MappingHash != j.mappingHash {
-		diffs = append(diffs, fmt.Sprintf("the mapping, or how the sources are read, is another (%s was %s, %s is %s)",
-			orNone(plan.MappingFile), shortHash(plan.MappingHash), orNone(j.mappingFile), shortHash(j.mappingHash)))
+		diffs = append(diffs, j.mappingDiff(plan))
 	}
 	for i, src := range plan.Sources {
 		if i < mark.Position.Source {
@@ -210,6 +211,7 @@ func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) (now []check
 		case d == "" && is.Modified.Equal(src.Modified):
 			continue
 		case d == "":
+		case onlyTime(src.Print, is.Print) && j.same:
 		case continues(src, is):
 			grown = true
 			torn := wentOn(src, is)
@@ -217,10 +219,11 @@ func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) (now []check
 			case torn && i == at.Source && at.Offset >= src.Size:
 				diffs = append(diffs, fmt.Sprintf("%s goes on in the middle of line %d, which was taken for the last one, as it stood", src.Path, at.Line))
 			case torn && !mark.FirstSent.IsZero():
-				j.torn = append(j.torn, tornText(src, plan.ID))
+				j.torn = append(j.torn, j.tornText(src, plan.ID))
 			}
 		default:
 			diffs = append(diffs, fmt.Sprintf("%s changed: %s", src.Path, d))
+			j.touched = j.touched || onlyTime(src.Print, is.Print)
 		}
 		if now == nil {
 			now = slices.Clone(plan.Sources)
@@ -231,6 +234,12 @@ func (j *job) resumable(plan checkpoint.Plan, mark checkpoint.Mark) (now []check
 		return now, grown, nil
 	}
 	return nil, false, fmt.Errorf("%w: %s", errChanged, strings.Join(diffs, "; "))
+}
+
+// onlyTime reports whether nothing tells one print from the other but the time.
+func onlyTime(was, now checkpoint.Print) bool {
+	now.Modified = was.Modified
+	return was.Diff(now) == ""
 }
 
 // continues reports whether a source is longer than it was and begins with what

@@ -52,6 +52,9 @@ func (a *app) preview(ctx context.Context, f *inputFlags, n int, args []string) 
 	if err != nil {
 		return err
 	}
+	if err := checkStdin(mapping, paths); err != nil {
+		return err
+	}
 	out := bufio.NewWriter(a.stdout)
 	left := n
 	im := &pipeline.Import{

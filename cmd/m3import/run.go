@@ -302,6 +302,9 @@ func (a *app) prepare(f *runFlags, args []string, kind string) (*job, *uploader.
 	if err := checkPerRow(mapping, f.batchSize); err != nil {
 		return nil, nil, err
 	}
+	if err := checkStdin(mapping, paths); err != nil {
+		return nil, nil, err
+	}
 	if mapping == nil && len(paths) > 0 && paths[0] == "-" {
 		return nil, nil, coded(exitUsage, pipeline.ErrNoShape, "write a mapping and name it with -m; or put the rows into a file, and import that")
 	}
@@ -360,6 +363,16 @@ func checkPerRow(m *mapper.Mapping, size int) error {
 		return coded(exitUsage, fmt.Errorf("--batch-size %d: the mapping makes %d measurements of a row, and they must go into one request", size, n), "")
 	}
 	return nil
+}
+
+// checkStdin checks that standard input has all that uids are made of: two pipes
+// are the same source for the rule row, and one is another than the file in it.
+func checkStdin(m *mapper.Mapping, paths []string) error {
+	if m == nil || len(paths) == 0 || paths[0] != "-" || !m.UsesRule(mapper.RuleRow) {
+		return nil
+	}
+	return coded(exitUsage, errors.New("standard input has no name, and with the uid rule row the name of the source is a part of each uid"),
+		"put the rows into a file, and import that; or choose another uid rule (docs/uid.md)")
 }
 
 // perRow is how many measurements a row makes.

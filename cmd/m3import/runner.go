@@ -92,7 +92,11 @@ func (r *runner) resume(ctx context.Context, plan checkpoint.Plan, mark checkpoi
 		return coded(exitUsage, err, r.wayOn(plan))
 	}
 	if grown {
-		r.app.say("a source is longer than it was and begins as it did: going on into what is new")
+		if r.f.verify == "full" {
+			r.app.say("a source is longer than it was and begins as it did: going on into what is new")
+		} else {
+			r.app.say("a source is longer than it was, and the first and last 64 KiB of then are as they were: going on into what is new (with --verify full from the start, every byte is compared)")
+		}
 		r.app.sayAll(r.job.torn)
 	}
 	if now != nil {
