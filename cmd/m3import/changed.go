@@ -19,6 +19,7 @@ type change struct {
 	source checkpoint.Source
 	was    sourceOf
 	mapped bool // the mapping is another
+	packed bool // it was packed or unpacked since
 	fate   fateOfChanged
 }
 
@@ -47,11 +48,12 @@ func (r *runner) lastRuns(plan checkpoint.Plan) (map[string]sourceOf, error) {
 			continue
 		}
 		for i, src := range im.Plan.Sources {
-			if i > im.Mark.Position.Source {
+			if !im.reached(i) {
 				break
 			}
-			if was, ok := last[src.Path]; src.Path != "-" && (!ok || was.Plan.Started.Before(im.Plan.Started)) {
-				last[src.Path] = sourceOf{im, i}
+			key := pathKey(src.Path)
+			if was, ok := last[key]; src.Path != "-" && (!ok || was.Plan.Started.Before(im.Plan.Started)) {
+				last[key] = sourceOf{im, i}
 			}
 		}
 	}
@@ -61,12 +63,12 @@ func (r *runner) lastRuns(plan checkpoint.Plan) (map[string]sourceOf, error) {
 // changeOf says what has changed since a source was read last, if anything has
 // and rows of it were accepted then.
 func (r *runner) changeOf(src checkpoint.Source, last map[string]sourceOf, plan checkpoint.Plan) (c change, changed bool) {
-	was, ok := last[src.Path]
-	if !ok || was.accepted() == 0 {
+	was, ok := last[pathKey(src.Path)]
+	if !ok || was.atMost() == 0 {
 		return c, false
 	}
-	c = change{source: src, was: was, mapped: was.Plan.MappingHash != plan.MappingHash}
 	old := was.source()
+	c = change{source: src, was: was, mapped: was.Plan.MappingHash != plan.MappingHash, packed: old.Path != src.Path}
 	switch {
 	case c.mapped && !r.job.keepsUIDs(was.Plan):
 		c.fate = anew
@@ -139,10 +141,13 @@ func (r *runner) guardUIDs(changes []change) error {
 // text says what changed, and how many rows that is about.
 func (c change) text() string {
 	what := "changed, and not only at its end, since"
-	if c.mapped {
+	switch {
+	case c.mapped:
 		what = "comes under another mapping than in"
+	case c.packed:
+		what = "is " + visible(filepath.Base(c.was.source().Path)) + " in another form, or changed, since"
 	}
-	return fmt.Sprintf("%s %s import %s (%s accepted then)", visible(filepath.Base(c.source.Path)), what, c.was.Plan.ID, plural(c.was.accepted(), "row"))
+	return fmt.Sprintf("%s %s import %s (up to %s accepted then)", visible(filepath.Base(c.source.Path)), what, c.was.Plan.ID, rowsText(c.was.atMost()))
 }
 
 // changeNotes says what comes of the rows of changed sources.
@@ -150,7 +155,7 @@ func (r *runner) changeNotes(changes []change) (notes []string) {
 	for _, c := range changes {
 		switch c.fate {
 		case ignored:
-			notes = append(notes, c.text()+": of rows that have an old uid the platform keeps what came first, so that nothing which was corrected in them counts (docs/uid.md)")
+			notes = append(notes, c.text()+": rows with an old uid are sent again and count against your allowance, and the platform keeps what came first of them, so that nothing which was corrected counts (docs/uid.md)")
 		case beside:
 			notes = append(notes, "warning: "+c.text()+": rows that are as they were are ignored, and those that were changed get new uids, and are billed beside what they were (docs/uid.md)")
 		case anew:

@@ -56,7 +56,7 @@ func (r *runner) tornBefore(plan checkpoint.Plan) (notes []string, err error) {
 	for _, im := range all {
 		for i, was := range im.Plan.Sources {
 			src, again := now[was.Path]
-			if !again || was.Path == "-" || i > im.Mark.Position.Source {
+			if !again || was.Path == "-" || !im.reached(i) {
 				continue
 			}
 			read := i < im.Mark.Position.Source || im.Mark.Position.Offset >= was.Size || !im.Mark.FirstSent.IsZero()

@@ -45,7 +45,12 @@ func (r *runner) knownImports() ([]known, error) {
 		r.others = []known{}
 		for _, dir := range slices.DeleteFunc(dirs, func(dir string) bool { return dir == own }) {
 			list, err := r.importsOf(dir)
-			if err != nil {
+			switch {
+			case err != nil && !r.f.allowBeyond:
+				return nil, coded(exitUsage, fmt.Errorf("%s cannot be read, so it is not known whether rows were sent from there before: %w", dir, err),
+					"mend it:  m3import state repair "+shellQuote(dir)+"\n"+
+						"or import all the same: add --allow-beyond-dedupe-window, and what was sent from there more than 34 days ago may be billed twice")
+			case err != nil:
 				r.app.say("warning: %s cannot be read, so it is not known whether rows were sent from there before: %v", dir, err)
 			}
 			r.others = append(r.others, list...)
@@ -111,6 +116,20 @@ type sourceOf struct {
 }
 
 func (s sourceOf) source() checkpoint.Source { return s.Plan.Sources[s.at] }
+
+// reached reports whether the import may have sent something of the nth source.
+func (im known) reached(nth int) bool {
+	// Behind a mark that is not that of a clean stop, any source may be in the air.
+	return nth <= im.Mark.Position.Source || !im.Mark.FirstSent.IsZero()
+}
+
+// atMost is how many rows of the source may have been accepted.
+func (s sourceOf) atMost() int64 {
+	if s.at < s.Mark.Position.Source || s.Mark.FirstSent.IsZero() {
+		return s.accepted()
+	}
+	return s.accepted() + s.Mark.MaxUncertain
+}
 
 // accepted is how many rows of the source were accepted, as far as that is
 // known still.

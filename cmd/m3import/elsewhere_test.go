@@ -48,7 +48,7 @@ func TestImportedUnderOtherArguments(t *testing.T) {
 
 	// Where it is said, it is sent again: by another mapping, by a state directory
 	// of one's own, by force, and by those who made the program forget.
-	m.says(exitOK, []string{"up to 3 rows accepted before"}, run(m.path("a.csv"), "--state", m.path("own"))...)
+	m.says(exitOK, []string{"up to 3 rows sent before"}, run(m.path("a.csv"), "--state", m.path("own"))...)
 	requests(4011, "with --state")
 	m.does(exitOK, run(m.path("a*.csv"), "--force")...)
 	requests(4014, "with --force")
@@ -107,7 +107,7 @@ func TestPartOfAnUnfinishedImport(t *testing.T) {
 		g.days.Store(1)
 		code, _, stderr := g.run("run", "-m", g.mapping(), filepath.Join(g.dir, "*.csv"))
 		for _, want := range []string{"this import shares 1 source (usage.csv) with import ", "which is not finished (usage.csv, after row 30)",
-			"to finish that one instead: stop this one, then  m3import run --batch-size 10 ", "up to 30 rows accepted before"} {
+			"to finish that one instead: stop this one, then  m3import run --batch-size 10 ", "up to 30 rows sent before"} {
 			if code != exitOK || !strings.Contains(stderr, want) {
 				t.Fatalf("exit code %d, it should say %q\n%s", code, want, stderr)
 			}

@@ -249,7 +249,7 @@ func continues(was, now checkpoint.Source) bool {
 	if now.Size <= was.Size {
 		return false
 	}
-	f, err := os.Open(was.Path)
+	f, err := os.Open(now.Path)
 	if err != nil {
 		return false
 	}

@@ -39,6 +39,9 @@ func (r *runner) all(ctx context.Context) error {
 	var result error
 	old, mark, unfinished := r.unfinished()
 	if unfinished && old.Sources[0].Path == "-" {
+		if err := r.guardStdin(old, mark); err != nil {
+			return err
+		}
 		if mark.Counts.Read > 0 {
 			r.app.say("the last import of standard input was not finished; %s of it are settled, and this one begins at its own start", plural(mark.Counts.Read, "row"))
 		}

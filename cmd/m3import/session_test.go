@@ -12,9 +12,10 @@ import (
 // session is a person at a terminal: an environment, a state directory and a
 // clock that stay the same from command to command.
 type session struct {
-	p   *platform
-	env map[string]string
-	now func() time.Time
+	p     *platform
+	env   map[string]string
+	now   func() time.Time
+	stdin string
 }
 
 func newSession(t *testing.T, p *platform) *session {
@@ -36,7 +37,7 @@ func (s *session) run(args ...string) (code int, stdout, stderr string) {
 
 func (s *session) runUntil(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, now: s.now,
+	a := &app{stdin: strings.NewReader(s.stdin), stdout: &out, stderr: &errs, now: s.now,
 		env: func(name string) (string, bool) { v, ok := s.env[name]; return v, ok }}
 	code = a.run(ctx, args)
 	return code, out.String(), errs.String()
