@@ -36,7 +36,7 @@ func newKnown(im checkpoint.Import, dir string) known {
 // finished or not, replays too, of all state directories of the user's and the
 // one in use. What other directories say is read once; the one in use changes.
 func (r *runner) knownImports() ([]known, error) {
-	own := r.journal.Dir()
+	own := r.dir()
 	if r.others == nil {
 		dirs, err := r.app.stateDirs("")
 		if err != nil {

@@ -226,6 +226,36 @@ func TestGuardReplayOfRejects(t *testing.T) {
 	})
 }
 
+// A dry run of a replay says what the replay would be refused for.
+func TestGuardDryRun(t *testing.T) {
+	g := newGuarded(t, sandbox.Config{})
+	g.imports(exitOK, "")
+	slice := []string{"replay", "slice", "-m", g.mapping(), g.file(), "--account", "acme", "--dry-run"}
+	g.days.Store(20)
+	g.does(exitOK, []string{"up to 10 rows sent before"}, slice...)
+	g.days.Store(40)
+	stdout, _ := g.does(exitUsage, []string{"first imported 40 days ago"}, slice...)
+	if !strings.Contains(stdout, "sending takes 1 request") {
+		t.Errorf("what was found is not told:\n%s", stdout)
+	}
+	g.does(exitOK, nil, append(slice, "--allow-beyond-dedupe-window")...)
+	id := g.lastImport()
+	g.does(exitUsage, []string{"first imported 40 days ago"}, "replay", "run", id, "--org", g.env["M3TER_ORG_ID"], "--same-organization", "--dry-run")
+	delete(g.env, "M3TER_ORG_ID")
+	g.does(exitOK, []string{"was not looked up"}, slice...)
+	g.holds(10)
+}
+
+// lastImport is the id of the only import.
+func (g *guarded) lastImport() string {
+	g.t.Helper()
+	homes, err := filepath.Glob(filepath.Join(g.env["XDG_STATE_HOME"], "m3import", "usage-*", "imports", "*"))
+	if err != nil || len(homes) != 1 {
+		g.t.Fatalf("imports %q, %v", homes, err)
+	}
+	return filepath.Base(homes[0])
+}
+
 // mendRejects changes the only reject file that is not empty.
 func mendRejects(t *testing.T, g *guarded, old, now string) {
 	t.Helper()

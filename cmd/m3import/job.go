@@ -105,19 +105,24 @@ func (j *job) namesCount() bool {
 	return j.mapping != nil && j.mapping.UsesRule(mapper.RuleRow)
 }
 
-// newPlan is the plan of a new import: the sources that no earlier import of
-// this state directory has finished, without copies. It is empty when there is
-// nothing new. read says how sources are read.
-func (j *job) newPlan(a *app, journal *checkpoint.Journal, read reader.Options) (checkpoint.Plan, error) {
-	now := a.now().UTC()
+// plan is the plan of a new import, less its sources.
+func (j *job) plan(a *app) checkpoint.Plan {
 	plan := checkpoint.Plan{
-		Version: checkpoint.Version, Kind: j.kind, Started: now, Command: a.command,
+		Version: checkpoint.Version, Kind: j.kind, Started: a.now().UTC(), Command: a.command,
 		OrgID: j.orgID, Endpoint: j.endpoint,
 		MappingFile: j.mappingFile, MappingHash: j.mappingHash, UIDVersion: mapper.UIDVersion, Selection: j.selection,
 	}
 	if j.mapping != nil {
 		plan.Mapping = string(j.mapping.Text())
 	}
+	return plan
+}
+
+// newPlan is the plan of a new import: the sources that no earlier import of
+// this state directory has finished, without copies. It is empty when there is
+// nothing new. read says how sources are read.
+func (j *job) newPlan(a *app, journal *checkpoint.Journal, read reader.Options) (checkpoint.Plan, error) {
+	plan := j.plan(a)
 	var list []candidate
 	for _, path := range j.paths {
 		src, err := j.fingerprint(path)

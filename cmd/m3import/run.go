@@ -255,8 +255,12 @@ func (a *app) importAs(ctx context.Context, f *runFlags, args []string, kind str
 
 func (a *app) importUnder(ctx context.Context, f *runFlags, args []string, kind string, rate *rateControl) error {
 	if f.dryRun {
-		return a.check(ctx, &checkFlags{inputFlags: f.inputFlags, state: f.state, same: f.same, force: f.force, json: f.json, rateLimit: f.rateLimit,
+		err := a.check(ctx, &checkFlags{inputFlags: f.inputFlags, state: f.state, same: f.same, force: f.force, json: f.json, rateLimit: f.rateLimit,
 			batchSize: f.batchSize, batchBytes: f.batchBytes, selection: f.selection, slice: f.slice}, args)
+		if err != nil || kind == "" {
+			return err
+		}
+		return a.guardDryRun(f, args, kind)
 	}
 	j, client, err := a.prepare(f, args, kind)
 	if err != nil {
@@ -312,9 +316,16 @@ func (a *app) prepare(f *runFlags, args []string, kind string) (*job, *uploader.
 	if err != nil {
 		return nil, nil, err
 	}
+	j, err := newJob(f, args, kind, paths, mapping, cfg)
+	return j, client, err
+}
+
+// newJob makes the job of a command that sends paths, by a mapping, to where cfg
+// says.
+func newJob(f *runFlags, args []string, kind string, paths []string, mapping *mapper.Mapping, cfg uploader.Config) (*job, error) {
 	abs, err := absolute(args)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	j := &job{
 		kind: kind, args: abs, paths: paths, orgID: cfg.OrgID, endpoint: cfg.IngestURL,
@@ -324,14 +335,14 @@ func (a *app) prepare(f *runFlags, args []string, kind string) (*job, *uploader.
 	if mapping != nil {
 		j.mappingHash = mapping.Hash()
 		if j.mappingFile, err = filepath.Abs(f.mapping); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	j.mappingHash = appendReading(j.mappingHash, &f.inputFlags)
 	if f.selection != nil {
 		text, err := json.Marshal(f.selection)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		// A part of the rows is other rows than all of them: who has imported
 		// the one has not imported the other.
@@ -340,10 +351,48 @@ func (a *app) prepare(f *runFlags, args []string, kind string) (*job, *uploader.
 	}
 	if f.original != nil {
 		if err := j.like(f.original.Plan); err != nil {
-			return nil, nil, coded(exitUsage, err, "put back what changed; or import what is there now with m3import run")
+			return nil, coded(exitUsage, err, "put back what changed; or import what is there now with m3import run")
 		}
 	}
-	return j, client, nil
+	return j, nil
+}
+
+// guardDryRun asks the guard what it would say of a replay, as far as the
+// environment says where that would go.
+func (a *app) guardDryRun(f *runFlags, args []string, kind string) error {
+	cfg, err := uploader.ConfigFromEnv(a.envFor(f))
+	if err == nil {
+		cfg, err = cfg.Resolve()
+	}
+	if err != nil {
+		a.say("what was sent before was not looked up, as it is not known where this would go: %v", err)
+		return nil
+	}
+	paths, _, err := findSources(args, f.state, f.ifNoInput == "ok") // its notes were told
+	if err != nil {
+		return err
+	}
+	mapping, err := f.load()
+	if err != nil {
+		return err
+	}
+	j, err := newJob(f, args, kind, paths, mapping, cfg)
+	if err != nil {
+		return err
+	}
+	r := &runner{app: a, f: f, job: j}
+	if r.home, err = a.stateFor(f.state, j); err != nil {
+		return err
+	}
+	plan := j.plan(a)
+	for _, path := range paths {
+		src, err := j.fingerprint(path)
+		if err != nil {
+			return coded(exitUsage, err, "")
+		}
+		plan.Sources = append(plan.Sources, src)
+	}
+	return r.guardNew(plan)
 }
 
 // checkLimits checks the limits of a request.
@@ -383,18 +432,22 @@ func perRow(m *mapper.Mapping) int {
 	return max(1, len(m.Measurements))
 }
 
+// envFor is the environment, with the organization that a flag names.
+func (a *app) envFor(f *runFlags) func(string) (string, bool) {
+	if f.org == "" {
+		return a.env
+	}
+	return func(name string) (string, bool) {
+		if name == "M3TER_ORG_ID" {
+			return f.org, true
+		}
+		return a.env(name)
+	}
+}
+
 // client makes the uploader that the environment and the flags describe.
 func (a *app) client(f *runFlags) (*uploader.Client, uploader.Config, error) {
-	env := a.env
-	if f.org != "" {
-		env = func(name string) (string, bool) {
-			if name == "M3TER_ORG_ID" {
-				return f.org, true
-			}
-			return a.env(name)
-		}
-	}
-	cfg, err := uploader.ConfigFromEnv(env)
+	cfg, err := uploader.ConfigFromEnv(a.envFor(f))
 	if err != nil {
 		return nil, cfg, coded(exitUsage, err, "")
 	}

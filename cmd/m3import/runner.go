@@ -27,11 +27,20 @@ type runner struct {
 	app     *app
 	f       *runFlags
 	job     *job
-	client  *uploader.Client   // counts what the platform took
-	submit  uploader.Submitter // the client
-	journal *checkpoint.Journal
-	others  []known // what other state directories know; nil: not read yet
-	shown   int     // rejects of the import at hand
+	client  *uploader.Client    // counts what the platform took
+	submit  uploader.Submitter  // the client
+	journal *checkpoint.Journal // nil when nothing is done
+	home    string              // the state directory then
+	others  []known             // what other state directories know; nil: not read yet
+	shown   int                 // rejects of the import at hand
+}
+
+// dir is the state directory.
+func (r *runner) dir() string {
+	if r.journal == nil {
+		return r.home
+	}
+	return r.journal.Dir()
 }
 
 // all brings the state up to the input as it is now.
