@@ -1,7 +1,10 @@
 package mapper
 
 import (
+	"encoding/json"
+	"errors"
 	"math"
+	"slices"
 
 	"github.com/m3import/m3import/internal/decimal"
 	"github.com/m3import/m3import/internal/jsonx"
@@ -13,6 +16,7 @@ import (
 type Mapper struct {
 	filter  []condition
 	makes   []encoder
+	landed  int  // the index of rejectLanded, -1 when there is one measurement
 	numbers int  // numeric fields of all makes
 	unasked bool // there is no mapping file
 }
@@ -40,8 +44,20 @@ func (m *Mapper) Append(out *Output, rec *reader.Record) (filtered bool, err err
 	out.scratch = out.scratch[:0]
 	before := out.size()
 	out.usedBy(m)
+	landed, fe := m.landedOf(rec)
+	if fe != nil {
+		return false, fe
+	}
 	for i := range m.makes {
-		if fe := m.makes[i].append(out, rec); fe != nil {
+		if len(landed) > 0 && slices.Contains(landed, m.makes[i].name) {
+			continue
+		}
+		made := len(out.Items)
+		fe := m.makes[i].append(out, rec)
+		for ; made < len(out.Items); made++ {
+			out.Items[made].Make = uint16(i)
+		}
+		if fe != nil {
 			out.cut(before)
 			if m.unasked {
 				fe.withoutMapping()
@@ -54,6 +70,32 @@ func (m *Mapper) Append(out *Output, rec *reader.Record) (filtered bool, err err
 	}
 	return len(out.Items) == before.items, nil
 }
+
+// landedOf are the names of the measurements of a row from a reject file that the
+// platform has taken.
+func (m *Mapper) landedOf(rec *reader.Record) (names []string, fe *FieldError) {
+	if m.landed < 0 || rec.Values[m.landed].Empty() {
+		return nil, nil
+	}
+	return m.readLanded(rec.Values[m.landed])
+}
+
+func (m *Mapper) readLanded(v reader.Value) (names []string, fe *FieldError) {
+	err := json.Unmarshal(v.Text, &names)
+	for _, name := range names {
+		if !slices.ContainsFunc(m.makes, func(e encoder) bool { return e.name == name }) {
+			err = errors.New("no measurement is called " + quoted(name))
+		}
+	}
+	if err != nil {
+		return nil, &FieldError{Field: "uid", Column: rejectLanded, Value: shown(v.Text), Code: CodeUID,
+			Reason: "a row from a reject file needs the names of its measurements that the platform took, as they were written there: " + err.Error()}
+	}
+	return names, nil
+}
+
+// Made is the name of the measurement of the mapping that made an item.
+func (m *Mapper) Made(item Item) string { return m.makes[item.Make].name }
 
 // UID returns the uid of the first measurement of rec, when the columns that
 // it takes are sound; it is for naming a reject, and it allocates.

@@ -26,7 +26,7 @@ func (m *Mapping) Compile() (*Mapper, error) {
 	for i, col := range m.Columns() {
 		c.index[col.Name] = i
 	}
-	mapper := &Mapper{unasked: m.Native || m.template}
+	mapper := &Mapper{unasked: m.Native || m.template, landed: -1}
 	c.input(&m.Input)
 	if m.Native {
 		if len(m.Filter) > 0 || len(m.Measurements) > 0 {
@@ -41,6 +41,9 @@ func (m *Mapping) Compile() (*Mapper, error) {
 		mapper.filter = append(mapper.filter, c.condition(fmt.Sprintf("filter[%d]", i), &m.Filter[i]))
 	}
 	c.names(m.Measurements)
+	if at, ok := c.index[rejectLanded]; ok {
+		mapper.landed = at
+	}
 	for i := range m.Measurements {
 		c.at = m.place(i)
 		mapper.makes = append(mapper.makes, c.encoder(&m.Measurements[i], len(m.Measurements) > 1))

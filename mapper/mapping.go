@@ -187,6 +187,9 @@ func (m *Mapping) Columns() []reader.Column {
 		add(rejectSource, true)
 		add(rejectOffset, true)
 	}
+	if len(m.Measurements) > 1 {
+		add(rejectLanded, true)
+	}
 	return cols
 }
 

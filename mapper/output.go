@@ -46,6 +46,7 @@ type Item struct {
 	UIDEnd     uint32 // in Output.JSON: the closing quote of the uid, which starts 8 bytes into the measurement
 	AmountsEnd uint32 // in Output.Amounts
 	Flags      Flags
+	Make       uint16 // which of the mapping's measurements made it, see Mapper.Made
 }
 
 // Flags tell what was worth counting about a measurement.

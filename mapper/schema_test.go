@@ -132,23 +132,25 @@ func TestSchemaAgreesOnMadeUpMappings(t *testing.T) {
 		add("timezone?", "timezone: UTC")
 		return "{" + strings.Join(parts, ", ") + "}"
 	}
+	// Few of them are right all through, so most parts are left out.
+	now := func(rt *rapid.T, label string) bool { return rapid.IntRange(0, 3).Draw(rt, label) == 0 }
 	taken := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		var b strings.Builder
 		b.WriteString("version: 1\n")
 		for _, word := range []string{"meter", "account", "ts"} {
-			b.WriteString(word + ": " + rapid.SampledFrom([]string{"A", "{const: 2024-01-01T00:00:00Z}", value(rt)}).Draw(rt, word) + "\n")
+			b.WriteString(word + ": " + rapid.SampledFrom([]string{"A", "A", "{const: 2024-01-01T00:00:00Z}", value(rt)}).Draw(rt, word) + "\n")
 		}
 		b.WriteString("uid: " + rapid.SampledFrom([]string{"A", "content", "row", "{column: A, hash: true}", "{key: [A, B]}", "{key: [A, A]}", "{key: A}", "{key: [{column: B, empty: " + draw(rt, "empty") + "}]}", "{hash: true}"}).Draw(rt, "uid") + "\n")
 		for _, category := range []string{"what", "metadata", "cost"} {
-			if rapid.Bool().Draw(rt, category) {
+			if now(rt, category) {
 				b.WriteString(category + ": {" + draw(rt, "field") + ": " + value(rt) + "}\n")
 			}
 		}
-		if rapid.Bool().Draw(rt, "ets") {
+		if now(rt, "ets") {
 			b.WriteString("ets: " + value(rt) + "\n")
 		}
-		if rapid.Bool().Draw(rt, "filter") {
+		if now(rt, "filter") {
 			b.WriteString("filter: [{column: " + draw(rt, "column") + ", " + draw(rt, "condition") + "}]\n")
 		}
 		if _, err := Parse([]byte(b.String())); err != nil {
@@ -159,6 +161,7 @@ func TestSchemaAgreesOnMadeUpMappings(t *testing.T) {
 			rt.Fatalf("the parser takes what the schema refuses:\n%s\n%v", b.String(), err)
 		}
 	})
+	t.Logf("the parser took %d", taken)
 	if taken == 0 && !testing.Short() { // which makes up only a few
 		t.Error("the parser took none of them, so nothing was tested")
 	}

@@ -28,6 +28,11 @@ const (
 	rejectOffset = "_reject.offset"
 )
 
+// rejectLanded is the column of a reject file with the names of the measurements
+// of a row that the platform took before it refused another. They are not made
+// again: mended, they could get other uids, and be billed beside what they were.
+const rejectLanded = "_reject.landed"
+
 // identity is a uid rule, ready to use.
 type identity struct {
 	rule   string

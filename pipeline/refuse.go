@@ -21,8 +21,8 @@ const CodeRefused = "refused"
 
 // refuse turns measurements that the platform refused into rejects of their
 // rows, and takes them out of what the parcel counts. A row of which other
-// measurements landed is a reject all the same, and says so: when it is mended
-// and imported again, those have the uids that the platform knows.
+// measurements landed is a reject all the same, and says which: when it is mended
+// and imported again, those are not made again.
 func (im *Import) refuse(p *parcel, refusals []uploader.Refusal) error {
 	first := 0
 	for i := range p.runs {
@@ -138,6 +138,11 @@ func (r *refusal) row(rec *reader.Record, record int64) error {
 	draft := draftFromMap(r.im.Sources[r.run.source].Path, r.mapper, rec, nil)
 	draft.Stage, draft.Code = StageSend, CodeRefused
 	draft.Reason = refusalText(refused, len(r.out.Items))
+	for i, item := range r.out.Items {
+		if !slices.ContainsFunc(refused, func(no uploader.Refusal) bool { return no.Item == first+i }) {
+			draft.Landed = append(draft.Landed, r.mapper.Made(item))
+		}
+	}
 	draft.UID = uidOf(r.parcel.batch.Item(refused[0].Item))
 	draft.place(r.run.source, record)
 	r.parcel.rejects = append(r.parcel.rejects, draft)

@@ -128,6 +128,23 @@ measurements:
 	if !slices.Equal(im.Mark.Totals, want) {
 		t.Errorf("totals %+v, want %+v", im.Mark.Totals, want)
 	}
+
+	// What landed is not made again, however the row is mended; a row that is
+	// refused once more keeps what it knows of that.
+	lines := strings.NewReplacer(`"a":"1"`, `"a":"5"`, `"b":"11"`, `"b":"12"`).Replace(strings.Join(j.rejects[1:], "\n"))
+	rejects := writeFile(t, "rejects.ndjson", j.rejects[0]+"\n"+lines+"\n")
+	p2, j2 := &choosy{dislikes: `"n":11`}, new(memory)
+	again := &Import{Sources: []checkpoint.Source{rejects}, Mapping: parse(t, mapping), Submit: p2, Journal: j2, Limits: uploader.Limits{Items: 7}}
+	if err := again.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want = []checkpoint.Total{{Meter: "out", Category: "measure", Field: "n", Sum: "228", Count: 19}}
+	if n := again.Mark.Counts; n.Accepted != 19 || n.Rejected != 1 || !slices.Equal(again.Mark.Totals, want) {
+		t.Errorf("counts %+v, totals %+v, want %+v", n, again.Mark.Totals, want)
+	}
+	if len(j2.rejects) != 1 || !strings.Contains(j2.rejects[0], `"landed":["in"]`) {
+		t.Errorf("rejected again: %s", j2.rejects)
+	}
 }
 
 // The uid of a refused row is told as it is, whatever JSON makes of it.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
@@ -37,6 +38,9 @@ type Reject struct {
 	Value  string // what stood there, shortened
 	Reason string // in plain words
 	UID    string // what the row's uid would have been, when that can be told
+	// Landed are the names of the row's measurements that the platform took,
+	// of those that the mapping names.
+	Landed []string
 }
 
 // rejectKey is the member of a reject line that holds its papers.
@@ -78,7 +82,7 @@ func draftFromRead(source, path string, e *reader.RowError) rejectDraft {
 // originColumns are where a row from a reject file says that it first stood.
 // A row that is rejected once more keeps them, so that the uid rule row, and a
 // person, find the place that it came from and not the file it passed through.
-var originColumns = []string{rejectKey + ".source", rejectKey + ".path", rejectKey + ".line", rejectKey + ".offset", rejectKey + ".record"}
+var originColumns = []string{rejectKey + ".source", rejectKey + ".path", rejectKey + ".line", rejectKey + ".offset", rejectKey + ".record", rejectKey + ".landed"}
 
 // withOrigin adds the origin columns behind the columns that the mapping asks
 // for, which keep their places.
@@ -100,6 +104,7 @@ func (r *Reject) origin(values []reader.Value) {
 	for i, dst := range []*int64{&r.Line, &r.Offset, &r.Record} {
 		*dst, _ = strconv.ParseInt(string(values[2+i].Text), 10, 64)
 	}
+	_ = json.Unmarshal(values[5].Text, &r.Landed) // what is no list was a fault of the mapper's
 }
 
 func draftFromMap(path string, m *mapper.Mapper, rec *reader.Record, err error) rejectDraft {
@@ -154,6 +159,14 @@ func (r *Reject) AppendJSON(dst []byte) []byte {
 			dst = append(append(append(dst, `,"`...), m.key...), `":`...)
 			dst = jsonx.AppendStringS(dst, m.text)
 		}
+	}
+	before := `,"landed":[`
+	for _, name := range r.Landed {
+		dst = jsonx.AppendStringS(append(dst, before...), name)
+		before = ","
+	}
+	if len(r.Landed) > 0 {
+		dst = append(dst, ']')
 	}
 	return append(dst, '}')
 }

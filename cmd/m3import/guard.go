@@ -306,8 +306,7 @@ func pathKey(path string) string {
 }
 
 // guardOrigins looks at the rows that a replay of rejects is to send: another
-// import may have sent them since, from a source that was mended, and the
-// platform may have taken a part of the measurements of a row.
+// import may have sent them since, from a source that was mended.
 func (r *runner) guardOrigins(plan checkpoint.Plan) error {
 	all, err := r.knownImports()
 	if err != nil {
@@ -327,12 +326,11 @@ func (r *runner) guardOrigins(plan checkpoint.Plan) error {
 	late, rows := make(map[string]checkpoint.Import), int64(0) // by the path of the origin
 	for _, src := range plan.Sources {
 		own := importOf(src.Path)
-		err := eachReject(src.Path, func(stage pipeline.Stage, at pipeline.Origin) error {
+		err := eachReject(src.Path, func(_ pipeline.Stage, at pipeline.Origin) error {
 			found := false
 			for _, im := range readers[pathKey(at.Path)] {
-				// Of its own import a row is not in, but for a part of one that was sent.
-				if im.Plan.ID == own && stage != pipeline.StageSend {
-					continue
+				if im.Plan.ID == own {
+					continue // of it the row is not in
 				}
 				if r.age(im.Plan.Started) >= safeWindow {
 					late[at.Path], found = im.Import, true
@@ -355,7 +353,7 @@ func (r *runner) guardOrigins(plan checkpoint.Plan) error {
 		im := late[path]
 		texts = append(texts, fmt.Sprintf("%s was read by import %s, on %s", visible(path), im.Plan.ID, im.Plan.Started.Format("2006-01-02")))
 	}
-	return coded(exitUsage, fmt.Errorf("%w: %s stood in sources that were imported more than 34 days ago, and may have arrived then, in part or mended: %s",
+	return coded(exitUsage, fmt.Errorf("%w: %s stood in sources that were imported more than 34 days ago, and may have arrived then: %s",
 		errBeyondWindow, plural(rows, "reject"), firstFewOf(texts, 5)),
 		"m3ter knows a uid for 35 days: what arrived then would be billed twice\n"+
 			"delete the lines of rows that are in (the data explorer shows them); then add --allow-beyond-dedupe-window")
