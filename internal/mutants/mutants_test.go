@@ -37,7 +37,7 @@ var mutants = []mutant{
 	}}, "./pipeline", "TestPlatformFails"},
 	{"settle out of order", "pipeline/ordered.go", []edit{
 		{"jobs := make(chan job)\n", "jobs := make(chan job)\n\tany := make(chan Out, window+n)\n"},
-		{"promise := make(chan Out, 1)\n", "promise := any\n"},
+		{"promise := promises.Get().(chan Out)\n", "promise := any\n"},
 	}, "./pipeline", "TestOrderedKeepsOrderAndWindow"},
 	{"leave more in the air than the window", "pipeline/import.go", []edit{{
 		"im.slots = make(chan struct{}, im.Window)", "im.slots = make(chan struct{}, im.Window+8)",
