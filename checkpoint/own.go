@@ -11,6 +11,9 @@ import (
 // program's, and nothing here reads it.
 const rateName = "rate-limit"
 
+// rootNames are the files right in a state directory.
+var rootNames = []string{lockName, holderName, currentName, historyName, rateName}
+
 // OwnFile tells a file that this package, or its caller, keeps in a state
 // directory from one that is somebody's usage, so that an import that is
 // pointed at a folder with state in it does not take its own books for usage.
@@ -23,7 +26,7 @@ const rateName = "rate-limit"
 func OwnFile(path string, known ...string) (dir string) {
 	name := ownName(filepath.Base(path))
 	folder := filepath.Dir(path)
-	if slices.Contains([]string{lockName, holderName, currentName, historyName, rateName}, name) {
+	if slices.Contains(rootNames, name) {
 		if slices.Contains(known, folder) || looksLikeState(folder) {
 			return folder
 		}

@@ -280,6 +280,9 @@ func (a *app) importUnder(ctx context.Context, f *runFlags, args []string, kind 
 	if err := a.preflight(ctx, f, j); err != nil {
 		return err
 	}
+	if f.state != "" {
+		a.noteOthers(dir)
+	}
 	journal, err := checkpoint.Open(dir, checkpoint.Options{Command: a.command})
 	if err != nil {
 		return withRoom(err, dir)

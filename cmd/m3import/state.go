@@ -54,7 +54,8 @@ func (a *app) stateResetCommand() *cobra.Command {
 		Long: `Make a state directory forget, so that the next run sends everything again under
 the same uids. m3ter ignores uids that arrived within 35 days, and counts them
 against your allowance; what is older it would bill twice, and the memory of when
-that was is what this throws away. The directory is moved aside, not deleted.`,
+that was is what this throws away. The directory is moved aside, not deleted; what
+somebody else keeps in it stays where it is.`,
 		Example: "  m3import state reset ~/.local/state/m3import/usage-1a2b3c4d --yes",
 		Args:    oneArg("state directory"),
 		RunE:    func(_ *cobra.Command, args []string) error { return a.resetState(args[0], yes) },
@@ -87,9 +88,40 @@ func (a *app) resetState(dir string, yes bool) error {
 		}
 	}
 	aside := dir + ".reset-" + a.now().UTC().Format("20060102T150405Z")
-	if err := os.Rename(dir, aside); err != nil {
+	stays, err := checkpoint.MoveAside(dir, aside)
+	if errors.Is(err, checkpoint.ErrNoState) {
+		return coded(exitUsage, fmt.Errorf("%s: there is nothing to forget: %w", dir, err), "m3import status lists state directories")
+	}
+	if err != nil {
 		return coded(exitUsage, err, "")
 	}
 	a.say("forgotten; what was there is in %s", aside)
+	if len(stays) > 0 {
+		stay := "stay"
+		if len(stays) == 1 {
+			stay = "stays"
+		}
+		a.say("%s %s in %s: a reset moves what imports wrote, and nothing else", firstOfAll(stays), stay, dir)
+	}
 	return nil
+}
+
+// firstOfAll names the first of some entries of a directory.
+func firstOfAll(names []string) string {
+	text := visible(names[0])
+	if more := len(names) - 1; more > 0 {
+		text += " and " + plural(int64(more), "other")
+	}
+	return text
+}
+
+// noteOthers tells of a directory that was named with --state, is none yet, and
+// holds what somebody else has put there.
+func (a *app) noteOthers(dir string) {
+	own, others, err := checkpoint.Entries(dir)
+	if err != nil || len(own) > 0 || len(others) == 0 {
+		return // it is not there, or a state directory; or Open tells
+	}
+	a.say("note: the folder %s of --state has %s in it: the state of this import is kept beside that; a folder of its own is better",
+		shellQuote(dir), firstOfAll(others))
 }
