@@ -172,7 +172,7 @@ func (e *encoder) append(out *Output, rec *reader.Record) *FieldError {
 			return fe
 		}
 		if len(ets) > 0 && before(ets, ts) {
-			return e.ets.reversed(ets, ts)
+			return e.ets.reversed(rec, ets, ts)
 		}
 		flags |= fl &^ TimeAncient // which is about ts
 	}
@@ -326,9 +326,20 @@ func (c *constant) append(out *Output, cat Category, f *field, meter []byte) Fla
 // is not known to refuse it, but a span that ends before it starts is a
 // mistake of the mapping or of the source, and its usage would be billed in a
 // period that nobody meant.
-func (t *moment) reversed(ets, ts []byte) *FieldError {
-	return &FieldError{Field: "ets", Column: t.date.name, Value: shown(ets), Code: CodeTime,
-		Reason: "ets is earlier than ts, " + string(ts) + "; perhaps the two columns are exchanged"}
+func (t *moment) reversed(rec *reader.Record, ets, ts []byte) *FieldError {
+	column, value, is := t.date.name, ets, "ets is"
+	if t.fixed == nil {
+		value = rec.Values[t.date.index].Text
+		if t.clock.index >= 0 {
+			column += " + " + t.clock.name
+			value = append(append(slices.Clone(value), ' '), rec.Values[t.clock.index].Text...)
+		}
+		if string(value) != string(ets) {
+			is += " " + string(ets) + ","
+		}
+	}
+	return &FieldError{Field: "ets", Column: column, Value: shown(value), Code: CodeTime,
+		Reason: is + " earlier than ts, " + string(ts) + "; perhaps the two columns are exchanged"}
 }
 
 // item closes the measurement that ends out.JSON.

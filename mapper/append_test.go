@@ -90,6 +90,28 @@ func TestAppendCodesAndTimes(t *testing.T) {
 	}
 }
 
+// A span that ends before it starts is told with what the source says.
+func TestReversedSpan(t *testing.T) {
+	for _, tt := range []struct {
+		mapping             string
+		with                row
+		column, value, want string
+	}{
+		{"ets: {column: E, timezone: +02:00}\n", row{"E": "2024-08-31 01:00"}, "E", "2024-08-31 01:00",
+			"ets is 2024-08-30T23:00:00Z, earlier than ts, 2024-09-01T00:00:00Z; "},
+		{"ets: E\n", row{"E": "2024-08-31T01:00:00Z"}, "E", "2024-08-31T01:00:00Z", "ets is earlier than ts, 2024-09-01T00:00:00Z; "},
+		{"ets: {date: D, time: C, timezone: UTC}\n", row{"D": "2024-02-29", "C": "23:59:59"}, "D + C", "2024-02-29 23:59:59",
+			"ets is 2024-02-29T23:59:59Z, earlier than ts, "},
+		{"ets: {const: 2024-08-31T00:00:00Z}\n", nil, "", "2024-08-31T00:00:00Z", "ets is earlier than ts, "},
+	} {
+		m, c := parsed(t, start+tt.mapping)
+		fe := refused(t, m, c, usual(tt.with))
+		if fe.Field != "ets" || fe.Column != tt.column || fe.Value != tt.value || !strings.HasPrefix(fe.Reason, tt.want) {
+			t.Errorf("%s%v gives %+v", tt.mapping, tt.with, fe)
+		}
+	}
+}
+
 func TestAppendFaults(t *testing.T) {
 	all := start + "ets: {column: E, empty: skip}\nwho: {w: {column: W, empty: skip}}\nmetadata: {m: {column: M, empty: skip}}\nmeasure: {gb: G}\n"
 	null := reader.Value{Kind: reader.Null}
