@@ -109,7 +109,7 @@ func TestGivenTokenIsNotRenewed(t *testing.T) {
 		}
 		_, err = c.Submit(t.Context(), batchOf(`{}`))
 		e, ok := errors.AsType[*Error](err)
-		if !ok || e.Kind != Fatal || e.Status != code || !strings.Contains(e.Hint, envToken) {
+		if !ok || e.Kind != Fatal || e.Status != code || !strings.Contains(e.Hint, envToken) || !strings.Contains(e.Hint, "unset it, since it goes before "+envKey) {
 			t.Errorf("%d: %#v, hint %q; want fatal, and the token in the hint", code, err, e.Hint)
 		}
 		if len(f.submits) != 1 || len(f.tokens) != 0 || f.submits[0].token != "given" {

@@ -73,7 +73,7 @@ const (
 	hintUpload   = "either the organization " + envOrgID + " is not the one of these credentials, or they lack the permission to upload measurements, " +
 		"or a firewall rule dislikes the text of a measurement (SQL, ../, <script>, ${jndi:), or the body is too large; an ended token is ruled out, a new one was tried"
 	hintCertificate = "the certificate is not one that this machine trusts: check the address; behind a proxy that opens TLS, its certificate has to be installed (or named by SSL_CERT_FILE)"
-	hintGiven       = "the token of " + envToken + " may have ended, and cannot be renewed: set a new one, or " + envKey + " and " + envSecret + " for tokens that are; " +
+	hintGiven       = "the token of " + envToken + " may have ended, and cannot be renewed: set a new one; or unset it, since it goes before " + envKey + " and " + envSecret + ", and have these set, for tokens that are renewed; " +
 		"a good one belongs to another organization than " + envOrgID + ", or lacks the permission, or a firewall rule dislikes the request"
 	hintConfig = "either the organization " + envOrgID + " is not the one of these credentials, or they lack the permission to read its configuration (config:retrieve)"
 )
