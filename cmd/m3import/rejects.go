@@ -117,10 +117,12 @@ func together(imports []checkpoint.Import) (n checkpoint.Counts, ok bool) {
 			continue
 		}
 		delete(byID, todo[0])
-		n.Accepted += im.Mark.Counts.Accepted
-		n.Filtered += im.Mark.Counts.Filtered
+		came := im.Mark.Counts
+		if im.Plan.Kind == rejectsKind {
+			came.Read = 0 // its rows were read before
+		}
+		n.Add(came)
 		if im.Plan.Kind != rejectsKind {
-			n.Read += im.Mark.Counts.Read
 			continue
 		}
 		for _, src := range im.Plan.Sources {

@@ -33,6 +33,7 @@ type runner struct {
 	home    string              // the state directory then
 	others  []known             // what other state directories know; nil: not read yet
 	shown   int                 // rejects of the import at hand
+	ran     []string            // the imports of this command
 }
 
 // dir is the state directory.
@@ -163,7 +164,7 @@ func (r *runner) unfinished() (checkpoint.Plan, checkpoint.Mark, bool) {
 // one runs one import to its end, a stop, or an error.
 func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.Mark) error {
 	before := mark.Counts
-	r.shown = 0
+	r.shown, r.ran = 0, append(r.ran, plan.ID)
 	remarks := new(remarked)
 	im := &pipeline.Import{
 		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Stdin: standardInput(ctx, r.app.stdin), Select: r.f.selection,
@@ -286,10 +287,8 @@ func (r *runner) remind(err error) {
 		return // m3import status tells
 	}
 	open, e := openRejects(imports)
-	if err != nil { // it has told of its own
-		open = slices.DeleteFunc(open, func(f rejectFile) bool { return f.Current })
-	}
-	n := openRows(open)
+	// Of its own the command has told.
+	n := openRows(slices.DeleteFunc(open, func(f rejectFile) bool { return slices.Contains(r.ran, f.Plan.ID) }))
 	if e != nil || n == 0 {
 		return
 	}
