@@ -227,7 +227,7 @@ func (a *app) printCheck(f *checkFlags, r *checkReport) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(r)
 	}
-	p := &printer{w: a.stdout}
+	p := &printer{w: a.stdout, all: "m3import check --json shows all of them"} // there is no report.json
 	p.linef("check of %s; nothing was sent\n", plural(int64(r.Sources), "source"))
 	p.linef("  rows read     %12s", grouped(r.Rows.Read))
 	p.linef("  good          %12s   %s", grouped(r.Rows.Accepted), plural(r.Rows.Measurements, "measurement"))

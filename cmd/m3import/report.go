@@ -178,6 +178,7 @@ func searching(s uploader.Stats) string {
 // printer writes lines and keeps the first error.
 type printer struct {
 	w   io.Writer
+	all string // what has all of a list that is too long to print; "": report.json
 	err error
 }
 
@@ -189,7 +190,7 @@ func (p *printer) linef(format string, args ...any) {
 
 func (p *printer) line() { p.linef("") }
 
-// maxListed is how many sources or totals are printed; report.json has all.
+// maxListed is how many sources or totals are printed.
 const maxListed = 20
 
 func (p *printer) sources(list []sourceReport, skipped int) {
@@ -225,7 +226,7 @@ func commonFolder(list []sourceReport) string {
 // more says how much of a list was not printed, and ends the table.
 func (p *printer) more(n int, noun string) {
 	if n > maxListed {
-		p.linef("  … and %s more in report.json", plural(int64(n-maxListed), noun))
+		p.linef("  … and %s more: %s", plural(int64(n-maxListed), noun), cmp.Or(p.all, "report.json has all of them"))
 	}
 	p.line()
 }
@@ -271,7 +272,7 @@ func (p *printer) remarks(n checkpoint.Counts) {
 		n          int64
 		noun, text string
 	}{
-		{n.TimesTruncated, "time", "cut to milliseconds, which is what the platform keeps"},
+		{n.TimesTruncated, "time", "cut to the precision of the mapping (milliseconds unless it says another, which is what the platform keeps)"},
 		{n.NumbersInexact, "number", "with digits that a double cannot hold: sent whole, the platform will round"},
 		{n.TimesAncient, "time", "before the year 2000: is the format of ts right?"},
 		{n.WithoutAmount, "measurement", noAmount},
