@@ -22,7 +22,7 @@ type Stats struct {
 	// ByStatus counts the answers by status; 0 is no answer.
 	ByStatus map[int]int64 `json:"by_status,omitempty"`
 	// What the workers waited for, summed over them: the rate windows, the
-	// server's 429, and the time between retries.
+	// server's 429, and the time between retries. In JSON it is nanoseconds.
 	PaceWait     time.Duration `json:"pace_wait"`
 	ThrottleWait time.Duration `json:"throttle_wait"`
 	BackoffWait  time.Duration `json:"backoff_wait"`

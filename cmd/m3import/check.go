@@ -104,21 +104,27 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 			firsts[r.Code] = r
 		}
 	}
-	if err := im.Run(ctx); err != nil {
-		return withColumnHint(err, mapping)
+	broken := im.Run(ctx)
+	if broken != nil && (!f.json || ctx.Err() != nil) {
+		return withColumnHint(broken, mapping)
 	}
 	rep, err := newCheckReport(im, audit, rate, firsts)
 	if err != nil {
-		return err
+		return errors.Join(broken, err)
 	}
-	rep.Warnings = remarks.lines()
+	rep.Warnings, rep.Finished = remarks.lines(), broken == nil
+	if err = rep.verdict(); broken != nil {
+		err = withColumnHint(broken, mapping)
+	} else if err == nil && f.slice {
+		err = a.sliceEnd(&f.inputFlags, im, true)
+	}
+	if rep.ExitCode = exitCode(ctx, err); err != nil {
+		rep.Error = err.Error()
+	}
 	if err := a.printCheck(f, rep); err != nil {
 		return err
 	}
-	if err := rep.verdict(); err != nil || !f.slice {
-		return err
-	}
-	return a.sliceEnd(&f.inputFlags, im, true)
+	return err
 }
 
 // toCheck are the sources that a run would take of paths if none was imported
@@ -165,6 +171,9 @@ func (a *app) checkOnline(ctx context.Context, f *checkFlags) error {
 // checkReport is what `check` found.
 type checkReport struct {
 	MessageType string             `json:"message_type"` // "check"
+	Finished    bool               `json:"finished"`     // false: an error ended it, and the rest is what was found before
+	ExitCode    int                `json:"exit_code"`
+	Error       string             `json:"error,omitempty"`
 	Rows        checkpoint.Counts  `json:"rows"`
 	Sources     int                `json:"sources"`
 	Rejects     map[string]int64   `json:"rejects_by_code"`

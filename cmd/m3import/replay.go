@@ -103,7 +103,7 @@ func (a *app) replayRejects(ctx context.Context, f *runFlags) error {
 	}
 	if len(files) == 0 {
 		a.say("no rejects to replay")
-		return nil
+		return a.reportNothing(ctx, f, dir, nil)
 	}
 	f.state, f.format, f.compression = dir, "ndjson", "none" // whatever the mapping says of the original
 	return a.importAs(ctx, f, files, rejectsKind)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -47,6 +49,44 @@ type report struct {
 	runTime     time.Duration
 	doubt       string // of the mark
 	unread      error  // why Sources are not all
+}
+
+// nothingReport is what `run --json` prints in the place of a report when
+// nothing was imported: the members of a report that there is something to say
+// in, under their names.
+type nothingReport struct {
+	MessageType string             `json:"message_type"`  // "report"
+	Nothing     bool               `json:"nothing_to_do"` // true
+	ExitCode    int                `json:"exit_code"`
+	Error       string             `json:"error,omitempty"`
+	Rows        checkpoint.Counts  `json:"rows"`
+	ThisRun     int64              `json:"rows_this_run"`
+	Sources     []sourceReport     `json:"sources"`
+	Rejects     map[string]int64   `json:"rejects_by_code"`
+	Totals      []checkpoint.Total `json:"totals"`
+	State       string             `json:"state,omitempty"`
+}
+
+// reportNothing prints that nothing was to do, where a report was asked for as
+// JSON: a program reads an object then, whatever there was to import. Other
+// errors than rejects say what was to do.
+func (a *app) reportNothing(ctx context.Context, f *runFlags, state string, err error) error {
+	if !f.json || a.quiet || err != nil && !errors.Is(err, errRejects) {
+		return err
+	}
+	rep := nothingReport{MessageType: "report", Nothing: true, ExitCode: exitCode(ctx, err), State: state,
+		Sources: []sourceReport{}, Rejects: map[string]int64{}, Totals: []checkpoint.Total{}}
+	if err != nil {
+		rep.Error = err.Error()
+	}
+	text, e := json.MarshalIndent(rep, "", "  ")
+	if e == nil {
+		_, e = a.stdout.Write(append(text, '\n'))
+	}
+	if readerGone(a.stdout, e) {
+		e = nil
+	}
+	return errors.Join(err, e)
 }
 
 // sourceReport is what one source came to.

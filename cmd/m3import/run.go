@@ -268,7 +268,7 @@ func (a *app) importUnder(ctx context.Context, f *runFlags, args []string, kind 
 	}
 	if len(j.paths) == 0 {
 		a.say("no source matched, and --if-no-input says that is fine")
-		return nil
+		return a.reportNothing(ctx, f, "", nil)
 	}
 	if j.paths[0] == "-" {
 		a.say("standard input cannot be read twice: this import cannot be resumed, only begun again")
@@ -291,7 +291,9 @@ func (a *app) importUnder(ctx context.Context, f *runFlags, args []string, kind 
 	rate.control(journal.Dir(), client)
 
 	r := &runner{app: a, f: f, job: j, client: client, submit: client, journal: journal}
-	err = r.all(ctx)
+	if err = r.all(ctx); len(r.ran) == 0 {
+		err = a.reportNothing(ctx, f, journal.Dir(), err)
+	}
 	r.remind(err)
 	return withRoom(errors.Join(err, journal.Close()), journal.Dir())
 }
