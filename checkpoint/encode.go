@@ -110,6 +110,9 @@ func (o *object) counts(name string, c *Counts) {
 	o.int("times_truncated", c.TimesTruncated)
 	o.int("numbers_inexact", c.NumbersInexact)
 	o.int("times_ancient", c.TimesAncient)
+	if c.TimesFuture != 0 { // other versions do not know it
+		o.int("times_future", c.TimesFuture)
+	}
 	o.int("without_amount", c.WithoutAmount)
 	o.close('}')
 }

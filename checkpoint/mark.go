@@ -89,6 +89,7 @@ type Counts struct {
 	TimesTruncated int64 `json:"times_truncated,omitempty"`
 	NumbersInexact int64 `json:"numbers_inexact,omitempty"`
 	TimesAncient   int64 `json:"times_ancient,omitempty"`
+	TimesFuture    int64 `json:"times_future,omitempty"`
 	WithoutAmount  int64 `json:"without_amount,omitempty"`
 }
 
@@ -105,6 +106,7 @@ func (c *Counts) Add(o Counts) {
 	c.TimesTruncated += o.TimesTruncated
 	c.NumbersInexact += o.NumbersInexact
 	c.TimesAncient += o.TimesAncient
+	c.TimesFuture += o.TimesFuture
 	c.WithoutAmount += o.WithoutAmount
 }
 
@@ -118,6 +120,7 @@ func (c *Counts) Sub(o Counts) {
 	c.TimesTruncated -= o.TimesTruncated
 	c.NumbersInexact -= o.NumbersInexact
 	c.TimesAncient -= o.TimesAncient
+	c.TimesFuture -= o.TimesFuture
 	c.WithoutAmount -= o.WithoutAmount
 }
 

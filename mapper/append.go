@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/m3import/m3import/internal/decimal"
 	"github.com/m3import/m3import/internal/jsonx"
@@ -119,6 +120,17 @@ func (m *Mapper) UID(rec *reader.Record) (string, bool) {
 	return string(uid), fe == nil
 }
 
+// Flagging returns a Mapper that does as m does, and flags each ts that is
+// later than now with TimeFuture.
+func (m *Mapper) Flagging(now time.Time) *Mapper {
+	flagging := *m
+	flagging.makes = slices.Clone(m.makes)
+	for i := range flagging.makes {
+		flagging.makes[i].now = now.UTC().AppendFormat(nil, "2006-01-02T15:04:05.999999999Z")
+	}
+	return &flagging
+}
+
 // encoder makes one measurement of a record.
 type encoder struct {
 	name       string
@@ -128,8 +140,9 @@ type encoder struct {
 	ts, ets    *moment // ets is nil when the mapping has none
 	uid        identity
 	categories []category
-	native     bool // the row brings its categories along
-	omitEmpty  bool // no measurement when all amounts are empty
+	now        []byte // later times are flagged; nil: none is
+	native     bool   // the row brings its categories along
+	omitEmpty  bool   // no measurement when all amounts are empty
 }
 
 // category is the fields of one category, in the order of their codes.
@@ -175,6 +188,9 @@ func (e *encoder) append(out *Output, rec *reader.Record) *FieldError {
 			return e.ets.reversed(rec, ets, ts)
 		}
 		flags |= fl &^ TimeAncient // which is about ts
+	}
+	if e.now != nil && after(ts, e.now) {
+		flags |= TimeFuture
 	}
 	uid, fe := e.uid.early(out, rec)
 	if fe != nil {

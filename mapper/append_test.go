@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -288,6 +289,44 @@ func TestFlags(t *testing.T) {
 		var out Output
 		if _, err := c.Append(&out, r.record(m)); err != nil || out.Items[0].Flags != tt.want {
 			t.Errorf("%v: flags %b, want %b; %v", tt.with, out.Items[0].Flags, tt.want, err)
+		}
+	}
+}
+
+// A Mapper knows no clock, and flags what is later than the time it was given.
+func TestFlagsFuture(t *testing.T) {
+	m, c := parsed(t, start+"ets: {column: E, empty: skip}\nmeasure: {n: {const: 1}}\n")
+	for _, tt := range []struct {
+		now, ts string
+		want    Flags
+	}{
+		{"2026-03-01T12:00:00Z", "2026-03-01T12:00:01Z", TimeFuture},
+		{"2026-03-01T12:00:00Z", "2026-03-01T12:00:00.001Z", TimeFuture},
+		{"2026-03-01T12:00:00Z", "2026-03-01T12:00:00.000Z", 0},
+		{"2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z", 0},
+		{"2026-03-01T12:00:00.5Z", "2026-03-01T12:00:00.499Z", 0},
+		{"2026-03-01T12:00:00.5Z", "2026-03-01T12:00:00.501Z", TimeFuture},
+		{"2026-03-01T13:00:00+01:00", "2026-03-01T12:00:01Z", TimeFuture},
+		{"2026-03-01T12:00:00Z", "2026-02-28T23:59:59Z", 0},
+		{"2026-03-01T12:00:00Z", "2026-04-01T00:00:00Z", TimeFuture},
+		{"2026-03-01T12:00:00Z", "9999-12-31T23:59:59Z", TimeFuture},
+		{"2026-03-01T12:00:00Z", "2026-03-01T12:01:00Z", TimeFuture},
+		{"2026-03-01T12:00:00Z", "2026-03-01T11:59:59Z", 0},
+	} {
+		now, err := time.Parse(time.RFC3339Nano, tt.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// That a span ends later is no matter.
+		r := usual(row{"T": tt.ts, "E": "9999-12-31T23:59:59Z"})
+		for _, asked := range []struct {
+			m    *Mapper
+			want Flags
+		}{{c.Flagging(now), tt.want}, {c, tt.want &^ TimeFuture}} {
+			var out Output
+			if _, err := asked.m.Append(&out, r.record(m)); err != nil || out.Items[0].Flags != asked.want {
+				t.Errorf("%s at %s: flags %b, want %b; %v", tt.ts, tt.now, out.Items[0].Flags, asked.want, err)
+			}
 		}
 	}
 }

@@ -57,6 +57,7 @@ const (
 	NumberInexact                   // a number has digits that a double cannot hold
 	TimeAncient                     // ts before the year 2000: perhaps a relative time
 	NoAmount                        // nothing in measure, cost and income
+	TimeFuture                      // ts after the moment that Mapper.Flagging was given
 )
 
 // Key names a total: one numeric field of one meter.

@@ -145,6 +145,18 @@ func validFieldCode(code []byte) bool {
 	return true
 }
 
+// after reports whether the time a is later than b, as before does: by their
+// months, then by what follows up to the minute, which nearly always decides.
+func after(a, b []byte) bool {
+	if x, y := binary.BigEndian.Uint64(a), binary.BigEndian.Uint64(b); x != y {
+		return x > y
+	}
+	if x, y := binary.BigEndian.Uint64(a[8:]), binary.BigEndian.Uint64(b[8:]); x != y {
+		return x > y
+	}
+	return before(b, a)
+}
+
 // before reports whether the time a is earlier than b. Both are RFC 3339 text
 // in UTC with four digits of year, so that all but the fraction compares as
 // text, and fractions do when the missing digits are taken for zeros.

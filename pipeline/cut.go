@@ -133,6 +133,11 @@ func (im *Import) open(path string) (*reader.Source, *mapper.Mapper, error) {
 		if m, err = mapping.Compile(); err != nil {
 			return nil, nil, err
 		}
+		now := im.Now
+		if now == nil {
+			now = time.Now
+		}
+		m = m.Flagging(now())
 		if im.Mapping != nil {
 			im.mapper = m
 		}

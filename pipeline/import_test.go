@@ -456,12 +456,12 @@ func TestSourceChangesWhileRead(t *testing.T) {
 
 // What a run did is told apart from what the import has come to, in every count.
 func TestStatusOfThisRun(t *testing.T) {
-	before := checkpoint.Counts{Read: 4, Accepted: 2, Rejected: 1, Filtered: 1, Measurements: 2, TimesTruncated: 1, NumbersInexact: 1, TimesAncient: 1, WithoutAmount: 1}
-	after := checkpoint.Counts{Read: 9, Accepted: 5, Rejected: 2, Filtered: 2, Measurements: 7, TimesTruncated: 4, NumbersInexact: 3, TimesAncient: 2, WithoutAmount: 5}
+	before := checkpoint.Counts{Read: 4, Accepted: 2, Rejected: 1, Filtered: 1, Measurements: 2, TimesTruncated: 1, NumbersInexact: 1, TimesAncient: 1, TimesFuture: 1, WithoutAmount: 1}
+	after := checkpoint.Counts{Read: 9, Accepted: 5, Rejected: 2, Filtered: 2, Measurements: 7, TimesTruncated: 4, NumbersInexact: 3, TimesAncient: 2, TimesFuture: 4, WithoutAmount: 5}
 	var s status
 	s.begin(&Import{Mark: checkpoint.Mark{Counts: before}})
 	s.committed(checkpoint.Mark{Counts: after})
-	want := checkpoint.Counts{Read: 5, Accepted: 3, Rejected: 1, Filtered: 1, Measurements: 5, TimesTruncated: 3, NumbersInexact: 2, TimesAncient: 1, WithoutAmount: 4}
+	want := checkpoint.Counts{Read: 5, Accepted: 3, Rejected: 1, Filtered: 1, Measurements: 5, TimesTruncated: 3, NumbersInexact: 2, TimesAncient: 1, TimesFuture: 3, WithoutAmount: 4}
 	if s.now.ThisRun != want || s.now.Counts != after {
 		t.Errorf("of this run %+v, want %+v; of all %+v", s.now.ThisRun, want, s.now.Counts)
 	}

@@ -200,6 +200,9 @@ func countFlags(counts *checkpoint.Counts, flags mapper.Flags, n int64) {
 	if flags&mapper.TimeAncient != 0 {
 		counts.TimesAncient += n
 	}
+	if flags&mapper.TimeFuture != 0 {
+		counts.TimesFuture += n
+	}
 	if flags&mapper.NoAmount != 0 {
 		counts.WithoutAmount += n
 	}

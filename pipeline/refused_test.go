@@ -40,7 +40,7 @@ type usageRow struct {
 	off              bool // the mapping's filter leaves it out
 	extra            bool // a field too many
 	badTime          bool
-	cut, old         bool   // its time
+	cut, old, future bool   // its time
 	a, b             string // "" for none
 	refuseA, refuseB bool
 	twoLines         bool // it stands in two lines
@@ -54,6 +54,9 @@ func (r usageRow) text() string {
 	}
 	if r.old {
 		ts = "1999" + ts[4:]
+	}
+	if r.future {
+		ts = "9999" + ts[4:]
 	}
 	if r.cut {
 		ts = ts[:len(ts)-1] + ".1234567Z"
@@ -87,7 +90,7 @@ func drawRow(r *rapid.T, id string) usageRow {
 	amount := rapid.SampledFrom([]string{"1", "20", "", inexact})
 	return usageRow{
 		id: id, off: oneIn(8, "off"), extra: oneIn(8, "extra"), badTime: oneIn(8, "bad"),
-		cut: oneIn(3, "cut"), old: oneIn(3, "old"), a: amount.Draw(r, "a"), b: amount.Draw(r, "b"),
+		cut: oneIn(3, "cut"), old: oneIn(3, "old"), future: oneIn(3, "future"), a: amount.Draw(r, "a"), b: amount.Draw(r, "b"),
 		refuseA: oneIn(3, "refuse a"), refuseB: oneIn(3, "refuse b"), twoLines: oneIn(4, "two lines"), out: oneIn(4, "out"),
 	}
 }
@@ -158,7 +161,7 @@ func (n *recount) measurement(r usageRow, field, amount string, refused bool, of
 	for _, flag := range []struct {
 		set   bool
 		count *int64
-	}{{r.cut, &of.TimesTruncated}, {r.old, &of.TimesAncient}, {amount == inexact, &of.NumbersInexact}, {amount == "", &of.WithoutAmount}} {
+	}{{r.cut, &of.TimesTruncated}, {r.old && !r.future, &of.TimesAncient}, {r.future, &of.TimesFuture}, {amount == inexact, &of.NumbersInexact}, {amount == "", &of.WithoutAmount}} {
 		if flag.set {
 			*flag.count++
 		}

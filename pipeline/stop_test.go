@@ -117,6 +117,7 @@ func TestStopKeepsWhatHasNotLeft(t *testing.T) {
 					t.Fatalf("seed %d: sent %d times although every stop was clean: %s", seed, n, m)
 				}
 			}
+			mark.Counts.TimesFuture = 0 // it is the year 2000 here, and was not where the whole ran
 			compareRuns(t, whole, &run{&p.platform, j, mark})
 		})
 	}

@@ -315,6 +315,7 @@ func (p *printer) remarks(n checkpoint.Counts) {
 		{n.TimesTruncated, "time", "cut to the precision of the mapping (milliseconds unless it says another, which is what the platform keeps)"},
 		{n.NumbersInexact, "number", "with digits that a double cannot hold: sent whole, the platform will round"},
 		{n.TimesAncient, "time", "before the year 2000: is the format of ts right?"},
+		{n.TimesFuture, "time", "in the future: m3ter is documented to refuse those"},
 		{n.WithoutAmount, "measurement", noAmount},
 	} {
 		if m.n > 0 {
