@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -28,8 +29,7 @@ func (f *ndjsonFault) rowError(start int) *RowError {
 // that are not UTF-8 are never what was expected, and say more than the rule
 // that they broke.
 func (s *ndjsonScan) fail(i int, reason string) int {
-	word := wordAt(s.b, i)
-	s.fault = ndjsonFault{at: i, code: CodeSyntax, value: word, reason: reason}
+	s.fault = ndjsonFault{at: i, code: CodeSyntax, value: excerpt(s.b, i), reason: reason}
 	if r, size := utf8.DecodeRune(s.b[min(i, len(s.b)):]); r == utf8.RuneError && size == 1 {
 		s.fault.code = CodeUTF8
 		s.fault.reason = fmt.Sprintf("bytes that are not UTF-8, the first is 0x%02X; convert the file to UTF-8", s.b[i])
@@ -69,7 +69,9 @@ func (s *ndjsonScan) failAfter(i int) int {
 // failNext: after a value, neither a comma nor the end of what it stands in.
 func (s *ndjsonScan) failNext(i int, end byte) int {
 	if start := numberBefore(s.b, i); start < i {
-		return s.failNumber(start)
+		s.failNumber(start)
+		s.fault.column = s.columnFrom(start)
+		return -1
 	}
 	return s.failExpected(i, fmt.Sprintf(`a comma or "%c"`, end))
 }
@@ -168,8 +170,37 @@ func (s *ndjsonScan) failInside(edge *pathEdge, key []byte, i int) int {
 }
 
 func (s *ndjsonScan) failDuplicate(edge *pathEdge, i int, reason string) int {
-	s.fault = ndjsonFault{at: i, code: CodeDuplicate, column: edge.name, value: wordAt(s.b, i), reason: reason}
+	s.fault = ndjsonFault{at: i, code: CodeDuplicate, column: edge.name, value: excerpt(s.b, i), reason: reason}
 	return -1
+}
+
+// columnFrom returns the name of the column whose value in the line at hand was
+// taken from s.b[i:], or "".
+func (s *ndjsonScan) columnFrom(i int) string {
+	for slot, v := range s.values {
+		if v.Kind == Number && &v.Text[0] == &s.b[i] {
+			return s.paths.root.nameOf(slot)
+		}
+	}
+	return ""
+}
+
+// nameOf returns the name of the column of a slot, or "" when no edge of t and
+// below leads there.
+func (t *pathTree) nameOf(slot int) string {
+	for _, edges := range append(t.members[:len(t.members):len(t.members)], t.elements) {
+		for _, e := range edges {
+			if e.slot == slot {
+				return e.name
+			}
+			if e.inner != nil {
+				if name := e.inner.nameOf(slot); name != "" {
+					return name
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // numberBefore returns where the number starts that the bytes before and at i
@@ -196,6 +227,23 @@ func describe(b []byte, i int) string {
 		return "a byte order mark"
 	}
 	return fmt.Sprintf("%q", shortenTo(maxFound, wordAt(b, i))) // which makes up to four of a byte
+}
+
+// excerpt is what stands at b[i:], for a message: a value from its bracket or
+// quote on to its end, as far as the line goes, and else a word.
+func excerpt(b []byte, i int) []byte {
+	if i >= len(b) || strings.IndexByte(`{["`, b[i]) < 0 {
+		return wordAt(b, i)
+	}
+	line, _, _ := bytes.Cut(b[i:], []byte("\n"))
+	end, _, _ := scanScalar(line, 0)
+	if end < 0 {
+		end, _ = skipNested(line, 0)
+	}
+	if end < 0 {
+		end = len(line)
+	}
+	return line[:min(end, maxValue+1)]
 }
 
 // wordAt returns the token, or what looks like one, at b[i:]: at least one

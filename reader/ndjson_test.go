@@ -47,20 +47,45 @@ func showValue(v Value) string {
 	return [...]string{Missing: "-", Null: "null", String: "s:", Number: "n:", Bool: "b:", Object: "o:", Array: "a:"}[v.Kind] + string(v.Text)
 }
 
+// The value of a fault is what stands there, to its end, and not the bracket or
+// quote that it begins with; what is long is cut.
+func TestNDJSONFaultValue(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	for _, tt := range []struct{ line, want string }{
+		{`{"p":1,"p":{"q":[2,"}"]}}`, `{"q":[2,"}"]}`},
+		{`{"a":1,"a":"x"}`, `"x"`},
+		{`{"a":1,"a":[1,2],"b":3}`, `[1,2]`},
+		{`{"a":1,"a":12}`, `12`},
+		{`{"a":1,"a":{"b":`, `{"b":`},
+		{`{"a":"x`, `"x`},
+		{`[{"a":1}]`, `[{"a":1}]`},
+		{`{"a":1,"a":"` + long + `"}`, (`"` + long)[:maxValue-3] + "…"},
+		{`{"a":1,"a":{"b":"` + long + `"}}`, (`{"b":"` + long)[:maxValue-3] + "…"},
+		{`{"p":{"q":01}}`, `01`},
+	} {
+		_, fault := readLine(t, tt.line+"\n", columnsOf("a", "p.q"))
+		if fault == nil || fault.Value != tt.want {
+			t.Errorf("%s\n got %+v\nwant %s", tt.line, fault, tt.want)
+		}
+	}
+}
+
 // What a strict parser refuses, and how the row says so.
 func TestNDJSONRefuses(t *testing.T) {
 	for _, tt := range []struct{ line, code, column, reason string }{
 		// Numbers.
-		{`{"a":01}`, CodeSyntax, "", `"01" is not a number by the rules of JSON (byte 6 of the line)`},
-		{`{"a":-01.5}`, CodeSyntax, "", `"-01.5" is not a number by the rules of JSON (byte 6 of the line)`},
+		{`{"a":01}`, CodeSyntax, "a", `"01" is not a number by the rules of JSON (byte 6 of the line)`},
+		{`{"a":-01.5}`, CodeSyntax, "a", `"-01.5" is not a number by the rules of JSON (byte 6 of the line)`},
 		{`{"a":+1}`, CodeSyntax, "a", `"+1" is not a number by the rules of JSON (byte 6 of the line)`},
 		{`{"a":1.}`, CodeSyntax, "a", `"1." is not a number by the rules of JSON (byte 6 of the line)`},
 		{`{"a":.5}`, CodeSyntax, "a", `".5" is not a number by the rules of JSON (byte 6 of the line)`},
 		{`{"a":1e}`, CodeSyntax, "a", `"1e" is not a number by the rules of JSON (byte 6 of the line)`},
 		{`{"a":-}`, CodeSyntax, "a", `"-" is not a number by the rules of JSON (byte 6 of the line)`},
-		{`{"a":0x10}`, CodeSyntax, "", `"0x10" is not a number by the rules of JSON (byte 6 of the line)`},
+		{`{"a":0x10}`, CodeSyntax, "a", `"0x10" is not a number by the rules of JSON (byte 6 of the line)`},
 		{`{"a":NaN}`, CodeSyntax, "a", `expected a value, found "NaN" (byte 6 of the line)`},
 		{`{"a":-Infinity}`, CodeSyntax, "a", `"-Infinity" is not a number by the rules of JSON (byte 6 of the line)`},
+		{`{"p":{"o":1,"q":01}}`, CodeSyntax, "p.q", `"01" is not a number by the rules of JSON (byte 17 of the line)`},
+		{`{"p":{"q":1,"o":02}}`, CodeSyntax, "p", `"02" is not a number by the rules of JSON (byte 17 of the line)`},
 		{`{"x":[1,{"y":02}]}`, CodeSyntax, "", `"02" is not a number by the rules of JSON (byte 14 of the line)`},
 		// Strings.
 		{"{\"a\":\"x\x01\"}", CodeSyntax, "a", `control character U+0001 in a string; it must be escaped (byte 8 of the line)`},
