@@ -46,6 +46,16 @@ type Reject struct {
 // rejectKey is the member of a reject line that holds its papers.
 const rejectKey = "_reject"
 
+// The members of a reject line that hold the text of a row that was no record.
+const (
+	rawKey       = "_raw"
+	rawBase64Key = "_raw_base64"
+)
+
+// codeRaw is the code of a row that came from a reject file as such a text, and
+// was not mended.
+const codeRaw = "raw"
+
 // rejectDraft is a reject that lacks the number of its record, which only the
 // ordered side of the pipeline knows.
 type rejectDraft struct {
@@ -70,10 +80,10 @@ func draftFromRead(source, path string, e *reader.RowError) rejectDraft {
 		Code: e.Code, Column: e.Column, Value: e.Value, Reason: e.Reason,
 	}}
 	if utf8.Valid(e.Raw) {
-		d.row = append(d.row, `{"_raw":`...)
+		d.row = append(d.row, `{"`+rawKey+`":`...)
 		d.row = append(jsonx.AppendString(d.row, e.Raw), '}')
 	} else {
-		d.row = append(d.row, `{"_raw_base64":"`...)
+		d.row = append(d.row, `{"`+rawBase64Key+`":"`...)
 		d.row = append(base64.StdEncoding.AppendEncode(d.row, e.Raw), `"}`...)
 	}
 	return d
@@ -122,7 +132,12 @@ func draftFromMap(path string, m *mapper.Mapper, rec *reader.Record, err error) 
 		d.Code, d.Field, d.Column, d.Value, d.Reason = fe.Code, fe.Field, fe.Column, fe.Value, fe.Reason
 	}
 	d.UID, _ = m.UID(rec)
-	return d.of(rec)
+	d = d.of(rec)
+	if key, ok := stillRaw(d.row); ok && d.Record > 0 {
+		d.Code, d.Field, d.Column, d.Value = codeRaw, "", "", ""
+		d.Reason = "the row is still the text in " + key + ": write its members, by the names of the columns, in the place of that"
+	}
+	return d
 }
 
 // of fills in what the record itself says.
@@ -130,6 +145,17 @@ func (d rejectDraft) of(rec *reader.Record) rejectDraft {
 	d.row = rec.AppendJSON(nil)
 	d.origin(rec.Values)
 	return d
+}
+
+// stillRaw reports whether a row is nothing but the text of one that was no
+// record.
+func stillRaw(row []byte) (key string, ok bool) {
+	n := 0
+	for k := range reader.Members(row) {
+		key = string(k)
+		n++
+	}
+	return key, n == 1 && (key == rawKey || key == rawBase64Key)
 }
 
 // appendLine appends the line of the reject file, without a line end: the
