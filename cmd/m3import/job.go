@@ -49,10 +49,22 @@ func (j *job) stateDir(root string) string {
 		}
 		return -1
 	}, strings.TrimSuffix(filepath.Base(j.args[0]), filepath.Ext(j.args[0])))
-	if name == "" {
+	switch {
+	case name == "":
 		name = "import"
+	case j.args[0] == "-":
+		name = "stdin"
+		// Earlier versions called it after the argument.
+		if old := filepath.Join(root, "--"+hex.EncodeToString(sum[:4])); isDir(old) {
+			return old
+		}
 	}
 	return filepath.Join(root, fmt.Sprintf("%.40s-%s", name, hex.EncodeToString(sum[:4])))
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // absolute makes arguments mean the same from every working directory.
