@@ -27,7 +27,7 @@ type app struct {
 	now            func() time.Time
 
 	command  []string // as typed, for the resume command
-	terminal bool     // stderr is one
+	terminal bool     // stderr is one that can be drawn on
 
 	verbose   int
 	quiet     bool
@@ -56,7 +56,7 @@ func (o *oneAtATime) Write(b []byte) (int, error) {
 
 func (a *app) run(ctx context.Context, args []string) int {
 	if f, ok := a.stderr.(*os.File); ok {
-		a.terminal = term.IsTerminal(int(f.Fd()))
+		a.terminal = a.drawsOn(f)
 	}
 	a.stderr = &oneAtATime{w: a.stderr}
 	a.log = slog.New(slog.DiscardHandler)
@@ -70,6 +70,11 @@ func (a *app) run(ctx context.Context, args []string) int {
 	code := exitCode(ctx, err)
 	a.printError(err)
 	return code
+}
+
+// drawsOn reports whether f is a terminal that can be drawn on.
+func (a *app) drawsOn(f *os.File) bool {
+	return term.IsTerminal(int(f.Fd())) && a.getenv("TERM") != "dumb"
 }
 
 func (a *app) rootCommand() *cobra.Command {

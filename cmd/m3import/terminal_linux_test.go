@@ -33,6 +33,25 @@ func openTerminal(t *testing.T) (person, process *os.File) {
 	return person, process
 }
 
+// A bar is drawn on a terminal only, and not on one that says it cannot draw.
+func TestDumbTerminal(t *testing.T) {
+	_, process := openTerminal(t)
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		term string
+		on   *os.File
+		want bool
+	}{{"xterm-256color", process, true}, {"", process, true}, {"dumb", process, false}, {"xterm", file, false}} {
+		a := &app{env: func(name string) (string, bool) { return c.term, name == "TERM" && c.term != "" }}
+		if got := a.drawsOn(c.on); got != c.want {
+			t.Errorf("TERM=%s on %s: %v", c.term, c.on.Name(), got)
+		}
+	}
+}
+
 // A terminal that is closed stops the import cleanly, also where a control file
 // makes another SIGHUP change the rate. Under nohup it does not.
 func TestClosedTerminal(t *testing.T) {
