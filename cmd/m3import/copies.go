@@ -50,10 +50,14 @@ func (j *job) withoutCopies(list []candidate, im *pipeline.Import) (keep []check
 			case j.namesCount() && base != other && !j.same:
 				return nil, nil, coded(exitUsage,
 					fmt.Errorf("%s holds what %s holds, byte for byte, and with the uid rule row both would be billed", visible(c.Path), visible(first.Path)),
-					"it is a copy: take it away, or add --same, and only the second one is sent\n"+
+					"it is a copy: take it away, or add --same, and "+visible(c.Path)+" is left out\n"+
 						"it is usage of its own: add --force (sources that were imported before are sent again with it, under the same uids)")
 			default:
-				notes = append(notes, fmt.Sprintf("%s holds what %s holds, byte for byte: it is taken once, by the second name", visible(c.Path), visible(first.Path)))
+				taken := "only " + visible(first.Path) + " is read"
+				if first.done {
+					taken = "that was imported before, and none of the two is read"
+				}
+				notes = append(notes, fmt.Sprintf("%s holds what %s holds, byte for byte: %s", visible(c.Path), visible(first.Path), taken))
 			}
 		}
 		if !ok && !c.done {

@@ -128,7 +128,7 @@ func (f *finder) take(path string, info fs.FileInfo) {
 	if isLink(was) && !isLink(path) {
 		f.paths[at], path = path, was
 	}
-	f.notes = append(f.notes, fmt.Sprintf("%s is the same file as %s, by a link: it is taken once, by the second name", visible(path), visible(f.paths[at])))
+	f.notes = append(f.notes, fmt.Sprintf("%s is the same file as %[2]s, by a link: only %[2]s is read", visible(path), visible(f.paths[at])))
 }
 
 func isLink(path string) bool {
