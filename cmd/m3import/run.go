@@ -162,7 +162,7 @@ Every flag can be set as M3IMPORT_<FLAG>, too: M3IMPORT_RATE_LIMIT=none.
 		Example: `  export M3TER_API_KEY=… M3TER_API_SECRET=… M3TER_ORG_ID=…
   m3import run -m mapping.yaml usage-2026-01.csv.gz
   m3import run -m mapping.yaml 'usage/2025-*/**/*.parquet' --progress plain
-  zcat usage.csv.gz | m3import run -m mapping.yaml -`,
+  m3import run -m mapping.yaml - < usage.csv.gz`,
 		Args: someArgs("source"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.setCommand(cmd, args); err != nil {
