@@ -18,6 +18,7 @@ import (
 type checkFlags struct {
 	inputFlags
 	online     bool
+	retryFor   time.Duration
 	json       bool
 	rateLimit  string
 	batchSize  int
@@ -59,6 +60,7 @@ and a look at the organization's configuration; then sources may be left out.
 	flags := cmd.Flags()
 	f.register(flags)
 	flags.BoolVar(&f.online, "online", false, "prove credentials and organization first")
+	flags.DurationVar(&f.retryFor, "retry-for", 30*time.Second, "how long --online tries on when nothing gets through, before exit 5")
 	flags.BoolVar(&f.json, "json", false, "print the result as JSON")
 	flags.StringVar(&f.rateLimit, "rate-limit", "5000/5m,50/s", "requests in rolling windows, or none: for the time it would take")
 	flags.IntVar(&f.batchSize, "batch-size", uploader.MaxItems, "most measurements in a request")
@@ -68,7 +70,7 @@ and a look at the organization's configuration; then sources may be left out.
 
 func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	if f.online {
-		if err := a.checkOnline(ctx, f); err != nil || len(args) == 0 {
+		if err := a.checkOnline(ctx, f, len(args) > 0); err != nil || len(args) == 0 {
 			return err
 		}
 	}
@@ -151,21 +153,55 @@ func (a *app) toCheck(f *checkFlags, paths []string, as *pipeline.Import) ([]che
 	return keep, err
 }
 
-// checkOnline proves that the credentials work and the organization is there.
-func (a *app) checkOnline(ctx context.Context, f *checkFlags) error {
-	client, cfg, err := a.client(&runFlags{rateLimit: f.rateLimit, uploads: 1, timeout: time.Minute, retryFor: 30 * time.Second})
+// checkOnline proves that the credentials work and the organization is there;
+// more says that something is printed after it.
+func (a *app) checkOnline(ctx context.Context, f *checkFlags, more bool) error {
+	if f.retryFor <= 0 {
+		return coded(exitUsage, fmt.Errorf("--retry-for %v: it must be more than nothing (1ms for a single try)", f.retryFor), "")
+	}
+	client, cfg, err := a.client(&runFlags{rateLimit: f.rateLimit, uploads: 1, timeout: time.Minute, retryFor: f.retryFor})
 	if err != nil {
 		return err
 	}
+	told := a.tellTrouble(client, f.retryFor)
 	org, err := client.Organization(ctx)
+	told()
 	if err != nil {
 		return err
 	}
 	if !a.quiet && !f.json {
-		fmt.Fprintf(a.stdout, "credentials work for organization %s at %s (time zone %s, currency %s)\n\n",
+		p := &printer{w: a.stdout}
+		p.linef("credentials work for organization %s at %s (time zone %s, currency %s)",
 			cfg.OrgID, cfg.BaseURL, org.Timezone, org.Currency)
+		if more {
+			p.line()
+		}
+		return p.err
 	}
 	return nil
+}
+
+// tellTrouble says once what keeps client from getting through, so that nobody
+// sits before a command that seems to do nothing; end stops that.
+func (a *app) tellTrouble(client *uploader.Client, retryFor time.Duration) (end func()) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				if trouble, ok := client.Trouble(); ok {
+					a.say("%v; trying again, for %v at most (--retry-for)", trouble.Err, retryFor)
+					return
+				}
+			}
+		}
+	}()
+	return func() { close(stop); <-stopped }
 }
 
 // checkReport is what `check` found.

@@ -149,7 +149,10 @@ func (a *app) printStatuses(list []importStatus) error {
 		return nil
 	}
 	p := &printer{w: a.stdout}
-	for _, s := range list {
+	for i, s := range list {
+		if i > 0 {
+			p.line()
+		}
 		p.linef("%s  %s", s.Phase, filepath.Base(s.State))
 		switch s.Phase {
 		case "damaged":
@@ -176,7 +179,7 @@ func (a *app) printStatuses(list []importStatus) error {
 		if s.Resume != "" {
 			p.linef("  go on     %s", s.Resume)
 		}
-		p.linef("  state     %s\n", s.State)
+		p.linef("  state     %s", s.State)
 	}
 	return p.err
 }
