@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/internal/decimal"
 	"github.com/m3import/m3import/uploader"
 )
 
@@ -129,7 +130,7 @@ func (c *committer) tooMany() error {
 	if !c.im.MaxRejects.Exceeded(n) {
 		return nil
 	}
-	return fmt.Errorf("%w: %d of %d rows, allowed are %v", ErrTooManyRejects, n.Rejected, n.Read, c.im.MaxRejects)
+	return fmt.Errorf("%w: %s of %s rows, allowed are %v", ErrTooManyRejects, decimal.Grouped(n.Rejected), decimal.Grouped(n.Read), c.im.MaxRejects)
 }
 
 // more waits for one more parcel that goes into the same commit. It returns

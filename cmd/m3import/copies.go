@@ -55,7 +55,7 @@ func (j *job) withoutCopies(list []candidate, im *pipeline.Import) (keep []check
 			default:
 				taken := "only " + visible(first.Path) + " is read"
 				if first.done {
-					taken = "that was imported before, and none of the two is read"
+					taken = "that was imported before, and neither is read"
 				}
 				notes = append(notes, fmt.Sprintf("%s holds what %s holds, byte for byte: %s", visible(c.Path), visible(first.Path), taken))
 			}

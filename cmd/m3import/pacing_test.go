@@ -46,6 +46,9 @@ func TestPacingNoteIsShown(t *testing.T) {
 	if err := json.Unmarshal(text, &rep); err != nil || !strings.HasPrefix(rep.Pacing, note) {
 		t.Errorf("report.json has the note %q, %v", rep.Pacing, err)
 	}
+	if text := pace(progressLine{RowsPerSec: 293393.6}); text != "293,394 rows/s" {
+		t.Errorf("a line of progress says %q", text)
+	}
 	if text := hindrance(progressLine{Trouble: "503", Pacing: "alone"}); text != ", trying again: 503, alone" {
 		t.Errorf("a line of progress ends with %q", text)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"time"
 
@@ -128,8 +129,8 @@ func (v *view) lines(stop <-chan struct{}, interval time.Duration, asJSON bool) 
 // plain writes one line of words.
 func (v *view) plain() {
 	l := v.line()
-	fmt.Fprintf(v.w, "m3import: %s, %s rows (%s rejected), %.0f rows/s%s%s%s\n",
-		or(l.Source, "end of the input"), grouped(l.Rows), grouped(l.Rejected), l.RowsPerSec, percent(l), left(l), hindrance(l))
+	fmt.Fprintf(v.w, "m3import: %s, %s rows (%s rejected), %s%s%s%s\n",
+		or(l.Source, "end of the input"), grouped(l.Rows), grouped(l.Rejected), pace(l), percent(l), left(l), hindrance(l))
 }
 
 func or(text, otherwise string) string {
@@ -161,11 +162,13 @@ func (v *view) bar(stop <-chan struct{}) {
 			return
 		case <-tick.C:
 			l := v.line()
-			bar.Describe(fmt.Sprintf("%s rows, %s rejected, %.0f rows/s%s", grouped(l.Rows), grouped(l.Rejected), l.RowsPerSec, left(l)+hindrance(l)))
+			bar.Describe(fmt.Sprintf("%s rows, %s rejected, %s%s", grouped(l.Rows), grouped(l.Rejected), pace(l), left(l)+hindrance(l)))
 			bar.Set64(l.BytesDone)
 		}
 	}
 }
+
+func pace(l progressLine) string { return grouped(int64(math.Round(l.RowsPerSec))) + " rows/s" }
 
 func percent(l progressLine) string {
 	if l.BytesTotal <= 0 {

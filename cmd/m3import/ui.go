@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/internal/decimal"
 	"github.com/m3import/m3import/uploader"
 )
 
@@ -82,17 +83,7 @@ func withRoom(err error, state string) error {
 }
 
 // grouped writes n with commas: 1,234,567.
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	start := 0
-	if n < 0 {
-		start = 1
-	}
-	for i := len(s) - 3; i > start; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+func grouped(n int64) string { return decimal.Grouped(n) }
 
 // plural writes a count with its noun: "1 row", "2 rows", "2 retries".
 func plural(n int64, noun string) string {
