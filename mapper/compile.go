@@ -3,6 +3,7 @@ package mapper
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/m3import/m3import/internal/jsonx"
 	"github.com/m3import/m3import/reader"
@@ -82,6 +83,16 @@ func (c *compiler) fail(path, format string, args ...any) {
 	if c.err == nil {
 		c.err = &MappingError{Path: c.at + path, Reason: fmt.Sprintf(format, args...)}
 	}
+}
+
+// failKey notes what is wrong with how a time or a number is written. Such
+// errors begin with the key that they are about.
+func (c *compiler) failKey(path string, err error) {
+	key, _, _ := strings.Cut(err.Error(), " ")
+	if slices.Contains(dstWords, key) {
+		key = joinPath("dst", key)
+	}
+	c.fail(joinPath(path, key), "%s", err.Error())
 }
 
 // part finds a column.
@@ -256,7 +267,7 @@ func (c *compiler) moment(field string, from *Time, allowed ...string) *moment {
 	t := &moment{field: field, date: part{index: -1}, clock: part{index: -1}}
 	parse, err := from.TimeSpec.compile()
 	if err != nil {
-		c.fail(field, "%s", err.Error())
+		c.failKey(field, err)
 		return t
 	}
 	t.parse, t.empty = parse, c.policy(field+".empty", from.Empty, allowed...)

@@ -95,7 +95,7 @@ func (c *compiler) number(path string, from *Value) *number {
 	n.column = c.part(path, from.Columns[0])
 	parse, err := from.Number.compile()
 	if err != nil {
-		c.fail(path+".number", "%s", err.Error())
+		c.failKey(path+".number", err)
 	}
 	n.parse = parse
 	n.empty = c.policy(path+".empty", from.Empty, Required, Skip, Default)
