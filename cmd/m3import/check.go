@@ -118,7 +118,7 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	if err = rep.verdict(); broken != nil {
 		err = withColumnHint(broken, mapping)
 	} else if err == nil && f.slice {
-		err = a.sliceEnd(&f.inputFlags, im, true)
+		err = a.sliceEnd(&f.inputFlags, im, true, 0)
 	}
 	if rep.ExitCode = exitCode(ctx, err); err != nil {
 		rep.Error = err.Error()

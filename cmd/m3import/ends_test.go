@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -141,6 +143,61 @@ func TestTwoImportsInOneCommand(t *testing.T) {
 			}
 			if code, _, stderr := s.run(args...); code != want {
 				t.Errorf("the last command ended with %d, want %d\n%s", code, want, stderr)
+			}
+		})
+	}
+}
+
+// A command that finishes what was left goes on to what came since, also where
+// all is to be sent again, and in a slice. What it has just finished is not sent
+// once more.
+func TestForceAndSliceGoOnToWhatCameSince(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		old   string // the account of a.csv, which is left unfinished
+		first []string
+		again []string
+		code  int
+		held  int64
+	}{
+		{"force", "acme", []string{"run"}, []string{"run", "--force"}, exitOK, 80},
+		{"force both times", "acme", []string{"run", "--force"}, []string{"run", "--force"}, exitOK, 80},
+		{"slice", "acme", []string{"replay", "slice", "--account", "acme"}, []string{"replay", "slice", "--account", "acme"}, exitOK, 80},
+		{"forced slice", "acme", []string{"replay", "slice", "--account", "acme"}, []string{"replay", "slice", "--account", "acme", "--force"}, exitOK, 80},
+		{"slice of what came", "blum", []string{"replay", "slice", "--account", "acme"}, []string{"replay", "slice", "--account", "acme"}, exitOK, 40},
+		{"slice of what was left", "blum", []string{"replay", "slice", "--account", "blum"}, []string{"replay", "slice", "--account", "blum"}, exitOK, 40},
+		{"slice of nothing", "blum", []string{"replay", "slice", "--account", "nobody"}, []string{"replay", "slice", "--account", "nobody"}, exitNoInput, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlatform(t, sandbox.Config{})
+			s := newSession(t, p)
+			dir := t.TempDir()
+			writeFiles(t, dir, map[string]string{"m.yaml": guardMapping, "a.csv": endRows(c.old, 40, false)})
+			with := func(words []string) []string {
+				return append(slices.Clone(words), "-m", filepath.Join(dir, "m.yaml"), filepath.Join(dir, "*.csv"))
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			s.now = func() time.Time { // stops once the import has begun
+				if begun, _ := filepath.Glob(filepath.Join(s.env["XDG_STATE_HOME"], "m3import", "*", "imports", "*", "mark.json")); len(begun) > 0 {
+					stop()
+				}
+				return time.Now()
+			}
+			if code, _, stderr := s.runUntil(ctx, with(c.first)...); code != exitInt {
+				t.Fatalf("the first command ended with %d\n%s", code, stderr)
+			}
+			s.now = time.Now
+			writeFiles(t, dir, map[string]string{"b.csv": strings.ReplaceAll(endRows("acme", 40, false), "acme-", "new-")})
+			code, stdout, stderr := s.run(with(c.again)...)
+			if code != c.code || !strings.Contains(stderr, "resuming import ") {
+				t.Errorf("exit code %d, want %d\n%s", code, c.code, stderr)
+			}
+			if n := strings.Count("\n"+stdout, "\nimport "); n != 2 {
+				t.Errorf("%d imports, want 2\n%s", n, stdout)
+			}
+			if held := p.Totals(); held.Measurements != c.held || held.Duplicates != 0 {
+				t.Errorf("%d measurements, %d came twice, want %d\n%s", held.Measurements, held.Duplicates, c.held, stderr)
 			}
 		})
 	}

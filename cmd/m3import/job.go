@@ -30,6 +30,7 @@ type job struct {
 	selection   string // Plan.Selection
 	verifyFull  bool
 	force       bool     // send sources that were imported before, too
+	finished    string   // the unfinished import that this command has gone on with to its end
 	same        bool     // a source that looks like one imported before is it
 	touched     bool     // resumable found a source of which only the time is another
 	torn        []string // what resumable found out about lines that were not whole
@@ -158,15 +159,19 @@ func (j *job) newPlan(a *app, journal *checkpoint.Journal, read reader.Options) 
 }
 
 // done reports whether an earlier import of this state directory has finished
-// the source. When its print leaves a doubt, a person must say: to send it
-// again can bill it twice, and to skip it can lose a correction.
+// the source; where all are to be sent again, only the import counts that this
+// command has just finished. When its print leaves a doubt, a person must say: to
+// send it again can bill it twice, and to skip it can lose a correction.
 func (j *job) done(journal *checkpoint.Journal, src checkpoint.Source) (bool, error) {
-	if src.Path == "-" || j.force {
+	if src.Path == "-" || j.force && j.finished == "" {
 		return false, nil
 	}
 	was, found, err := journal.Imported(j.orgID, j.endpoint, j.mappingHash, src.Print)
 	if err != nil || !found {
 		return false, err
+	}
+	if j.force {
+		return was.Import == j.finished && was.Doubt == "", nil
 	}
 	if was.Doubt != "" && !j.same {
 		return false, inDoubt(src.Path, was.Import, was.When, was.Doubt)

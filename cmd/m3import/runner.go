@@ -34,6 +34,7 @@ type runner struct {
 	others  []known             // what other state directories know; nil: not read yet
 	shown   int                 // rejects of the import at hand
 	ran     []string            // the imports of this command
+	inSlice int64               // rows of the slice that the import finished first had
 }
 
 // dir is the state directory.
@@ -58,12 +59,18 @@ func (r *runner) all(ctx context.Context) error {
 		unfinished = false // it cannot be read again
 	}
 	if unfinished && !r.f.restart {
-		if result = r.resume(ctx, old, mark); result != nil && !errors.Is(result, errRejects) {
+		result = r.resume(ctx, old, mark)
+		if result != nil && !errors.Is(result, errRejects) && !errors.Is(result, errNotInSlice) {
 			return result
 		}
-		if r.f.force || r.job.kind != "" {
-			return result // what was asked for is the import that was just finished
+		if r.job.kind == rejectsKind {
+			return result // its files are those that it began with
 		}
+		// What came since is still to be sent, and only that: what was just sent
+		// is not to be sent again, whatever else is.
+		r.job.finished = old.ID
+		done, _ := r.journal.Mark()
+		r.inSlice = done.Counts.Read - done.Counts.Filtered
 	}
 	plan, err := r.job.newPlan(r.app, r.journal, r.f.reader())
 	if err == nil {
@@ -90,9 +97,9 @@ func (r *runner) all(ctx context.Context) error {
 			return err
 		}
 	}
-	if second := r.begin(ctx, plan); second != nil {
+	if second := r.begin(ctx, plan); second != nil || errors.Is(result, errNotInSlice) {
 		// The second import's end is the command's; that the first had rejects
-		// was told when it ended.
+		// was told when it ended, and what was not in it is in this one.
 		return second
 	}
 	return result
@@ -240,7 +247,7 @@ func (r *runner) judge(ctx context.Context, im *pipeline.Import, rep *report, be
 		return coded(exitRejects, fmt.Errorf("%w: %s of %s", errRejects, grouped(n.Rejected), grouped(n.Read)),
 			r.mend())
 	case err == nil && r.f.slice:
-		return r.app.sliceEnd(&r.f.inputFlags, im, before.Read == 0)
+		return r.app.sliceEnd(&r.f.inputFlags, im, before.Read == 0 && r.job.finished == "", r.inSlice)
 	}
 	return err
 }

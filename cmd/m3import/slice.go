@@ -1,23 +1,30 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/m3import/m3import/pipeline"
 )
 
+// errNotInSlice is what a slice without a row ends with.
+var errNotInSlice = errors.New("no row is in the slice")
+
 // sliceEnd is what a slice ends with whose import went well: an error when no
 // row is in it, or a uid that it asked for is none of them. An account or a
 // meter without rows is a warning, as there may be none in that time. whole says
-// that im has read every row, and not only those after a stop.
-func (a *app) sliceEnd(f *inputFlags, im *pipeline.Import, whole bool) error {
+// that im has read every row, and not only those after a stop; before is how many
+// rows of the slice were in other sources, which this command has finished first.
+func (a *app) sliceEnd(f *inputFlags, im *pipeline.Import, whole bool, before int64) error {
 	n := im.Mark.Counts
 	var err error
 	uids, accounts, meters := im.Unmatched()
 	switch {
+	case n.Filtered == n.Read && before > 0:
+		return nil
 	case n.Filtered == n.Read:
-		err = fmt.Errorf("no row is in the slice: %s read, all filtered out", plural(n.Read, "row"))
+		err = fmt.Errorf("%w: %s read, all filtered out", errNotInSlice, plural(n.Read, "row"))
 	case !whole:
 		return nil // others may have been in what an earlier run read
 	case len(uids) > 0:
