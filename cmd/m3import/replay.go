@@ -18,6 +18,7 @@ import (
 
 	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/pipeline"
+	"github.com/m3import/m3import/uploader"
 )
 
 const replayHelp = `A replay sends rows under their original uids. It is an import like any other: the
@@ -89,52 +90,88 @@ func (a *app) replayRejects(ctx context.Context, f *runFlags) error {
 	case !st.Mark.Finished && st.Plan.Kind != rejectsKind:
 		return coded(exitUsage, fmt.Errorf("%s: its import is not finished, and may reject more", dir), "first  "+resumeCommand(st.Plan.Command))
 	}
-	if org := a.getenv("M3TER_ORG_ID"); org != "" && !strings.Contains(org, st.Plan.OrgID) {
-		return coded(exitUsage, fmt.Errorf("these rejects are of organization %s, M3TER_ORG_ID says another", st.Plan.OrgID), "")
-	}
-	files := []string{}
+	files, of := []string{}, st.Plan
 	if !st.Mark.Finished { // the replay that was stopped goes on
 		for _, src := range st.Plan.Sources {
 			files = append(files, src.Path)
 		}
 		f.mapping = cmp.Or(f.mapping, st.Plan.MappingFile)
-	} else if files, err = a.filesToReplay(f, dir); err != nil {
+	} else if files, of, err = a.filesToReplay(f, dir); err != nil {
 		return err
 	}
 	if len(files) == 0 {
 		a.say("no rejects to replay")
 		return a.reportNothing(ctx, f, dir, nil)
 	}
+	if err := a.belongThere(of, files, f.mapping); err != nil {
+		return err
+	}
 	f.state, f.format, f.compression = dir, "ndjson", "none" // whatever the mapping says of the original
 	return a.importAs(ctx, f, files, rejectsKind)
 }
 
-// filesToReplay are the reject files of a state directory that have open rows.
+// belongThere refuses to replay rejects to anywhere but where their import sent
+// its rows: a row that is taken elsewhere would not be missed where it belongs.
+func (a *app) belongThere(of checkpoint.Plan, files []string, mapping string) error {
+	cfg, err := uploader.ConfigFromEnv(a.env)
+	if err != nil {
+		return coded(exitUsage, err, "")
+	}
+	cfg.OrgID = cmp.Or(cfg.OrgID, of.OrgID) // a dry run needs none
+	if cfg, err = cfg.Resolve(); err != nil {
+		return coded(exitUsage, err, "")
+	}
+	what, was, is, names := "", "", "", ""
+	switch {
+	case cfg.OrgID != of.OrgID:
+		what, was, is, names = "organization", of.OrgID, cfg.OrgID, "M3TER_ORG_ID"
+	case cfg.IngestURL != of.Endpoint:
+		what, was, is, names = "endpoint", of.Endpoint, cfg.IngestURL, "M3TER_BASE_URL and M3TER_INGEST_URL"
+	default:
+		return nil
+	}
+	command := []string{"m3import", "run"}
+	if mapping != "" {
+		command = append(command, "-m", mapping)
+	}
+	command = append(append(command, "--format", "ndjson", "--compression", "none"), files...)
+	return coded(exitUsage, fmt.Errorf("these rejects are of an import to the %s %s, and now it is %s", what, was, is),
+		fmt.Sprintf("to send them where they are missing: set %s to what was meant then, and run the same command again\n"+
+			"to import them here as a file like any other, while they stay open there:  %s", names, resumeCommand(command)))
+}
+
+// filesToReplay are the reject files of a state directory that have open rows,
+// and the plan of the first of them: all are of one organization and endpoint.
 // It sets the mapping to theirs when none was named.
-func (a *app) filesToReplay(f *runFlags, dir string) (files []string, err error) {
+func (a *app) filesToReplay(f *runFlags, dir string) (files []string, of checkpoint.Plan, err error) {
 	imports, err := checkpoint.Imports(dir)
 	if err != nil {
-		return nil, coded(exitUsage, err, "")
+		return nil, of, coded(exitUsage, err, "")
 	}
 	open, err := openRejects(imports)
 	if err != nil {
-		return nil, coded(exitUsage, err, "")
+		return nil, of, coded(exitUsage, err, "")
 	}
 	for i, file := range open {
-		if was := file.Plan.MappingFile; f.mapping == "" && i > 0 && was != open[0].Plan.MappingFile {
-			return nil, coded(exitUsage, fmt.Errorf("%s has rejects of imports under several mappings, %s and %s", dir, orNone(open[0].Plan.MappingFile), orNone(was)),
+		if i == 0 {
+			of = file.Plan
+		}
+		if was := file.Plan.MappingFile; f.mapping == "" && was != of.MappingFile {
+			return nil, of, coded(exitUsage, fmt.Errorf("%s has rejects of imports under several mappings, %s and %s", dir, orNone(of.MappingFile), orNone(was)),
 				"say with -m which one all of them are replayed under")
 		}
-		if file.Plan.OrgID != open[0].Plan.OrgID {
-			return nil, coded(exitUsage, fmt.Errorf("%s has rejects of several organizations, %s and %s", dir, open[0].Plan.OrgID, file.Plan.OrgID),
-				"a reject file can be imported like any other: m3import run --format ndjson --compression none")
+		for _, d := range []struct{ what, first, other string }{{"organizations", of.OrgID, file.Plan.OrgID}, {"endpoints", of.Endpoint, file.Plan.Endpoint}} {
+			if d.first != d.other {
+				return nil, of, coded(exitUsage, fmt.Errorf("%s has rejects of several %s, %s and %s", dir, d.what, d.first, d.other),
+					"a reject file can be imported like any other: m3import run --format ndjson --compression none")
+			}
 		}
 		files = append(files, file.Rejects)
 	}
-	if f.mapping == "" && len(open) > 0 {
-		f.mapping = open[0].Plan.MappingFile
+	if f.mapping == "" {
+		f.mapping = of.MappingFile
 	}
-	return files, nil
+	return files, of, nil
 }
 
 // stateWithRejects is the state directory to take rejects from: the one that

@@ -252,6 +252,57 @@ func TestReplayRunOfRowsOfOnePlace(t *testing.T) {
 	}
 }
 
+// Rejects go where their import sent its rows, and nowhere else: taken by another
+// endpoint or organization, they would not be missed where they belong.
+func TestReplayRejectsGoWhereTheyBelong(t *testing.T) {
+	m := newMigration(t, 9)
+	other := newSession(t, newPlatform(t, sandbox.Config{})) // the same organization at another address
+	other.env["XDG_STATE_HOME"] = m.env["XDG_STATE_HOME"]
+	m.does(exitRejects, "run", "-m", m.path("m.yaml"), m.path("a.csv"))
+	run := m.last("run")
+	mend(t, run.Rejects)
+	for _, c := range []struct {
+		name string
+		*session
+		words []string
+	}{
+		{"endpoint", other, []string{"of an import to the endpoint " + m.p.url + ", and now it is " + other.p.url, "set M3TER_BASE_URL and M3TER_INGEST_URL", "m3import run -m " + m.path("m.yaml") + " --format ndjson --compression none " + run.Rejects}},
+		{"organization", m.next, []string{"of an import to the organization ", "and now it is " + otherOrg, "set M3TER_ORG_ID"}},
+	} {
+		for _, flags := range [][]string{nil, {"--dry-run"}, {"--restart"}} {
+			code, _, stderr := c.run(append([]string{"replay", "rejects", run.State}, flags...)...)
+			if code != exitUsage || c.p.Totals().Measurements != 0 {
+				t.Errorf("another %s, %v: exit code %d, %d measurements\n%s", c.name, flags, code, c.p.Totals().Measurements, stderr)
+			}
+			for _, w := range c.words {
+				if !strings.Contains(stderr, w) {
+					t.Errorf("another %s: it does not say %q\n%s", c.name, w, stderr)
+				}
+			}
+		}
+	}
+	m.does(exitOK, "replay", "rejects", run.State)
+	if n := m.p.Totals().Measurements; n != 9 {
+		t.Errorf("%d measurements where they belong, want 9", n)
+	}
+}
+
+// Where one state directory has rejects of two endpoints, nobody can say where
+// both belong.
+func TestReplayRejectsOfTwoEndpoints(t *testing.T) {
+	m := newMigration(t, 9)
+	other := newSession(t, newPlatform(t, sandbox.Config{}))
+	for _, s := range []*session{m.session, other} {
+		if code, _, stderr := s.run("run", "-m", m.path("m.yaml"), m.path("a.csv"), "--state", m.path("st")); code != exitRejects {
+			t.Fatalf("exit code %d\n%s", code, stderr)
+		}
+	}
+	code, _, stderr := other.run("replay", "rejects", m.path("st"))
+	if code != exitUsage || !strings.Contains(stderr, "has rejects of several endpoints, "+m.p.url+" and "+other.p.url) {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
 // What an unfinished import delivers is not known yet.
 func TestReplayRunOfAnUnfinishedImport(t *testing.T) {
 	m := newMigration(t, 9)
