@@ -288,7 +288,11 @@ func (r *repair) tails(p *Plan, mark *Mark, home string) (faults []Fault, err er
 		case errors.Is(err, fs.ErrNotExist) && t.vouched == 0:
 			faults = append(faults, r.create(path))
 		case errors.Is(err, fs.ErrNotExist):
-			return append(faults, r.restart(p, path, fmt.Sprintf("it is missing, and had %d bytes", t.vouched))), nil
+			what := fmt.Sprintf("it is missing, and had %d bytes", t.vouched)
+			if f, err := r.putBack(path, what, mark); f != nil || err != nil {
+				return appendFault(faults, f), err
+			}
+			return append(faults, r.restart(p, path, what)), nil
 		case err != nil:
 			return nil, err
 		case t.name == rejectsName && mark.RejectsSum != "":
@@ -298,6 +302,9 @@ func (r *repair) tails(p *Plan, mark *Mark, home string) (faults []Fault, err er
 			}
 			switch state := s.compare(mark); {
 			case state == unfit:
+				if f, err := r.putBack(path, s.wrong(mark), mark); f != nil || err != nil {
+					return appendFault(faults, f), err
+				}
 				return append(faults, r.restart(p, path, s.wrong(mark))), nil
 			case state == asWritten && s.size > t.vouched:
 				faults = append(faults, r.cut(path, s.size, t.vouched))
@@ -309,6 +316,32 @@ func (r *repair) tails(p *Plan, mark *Mark, home string) (faults []Fault, err er
 		}
 	}
 	return faults, nil
+}
+
+// putBack mends rejects by what a run had written, where one has kept that and it
+// is what the mark vouches for. It is nil where there is no such thing.
+func (r *repair) putBack(path, what string, mark *Mark) (*Fault, error) {
+	written := path + writtenSuffix
+	if has, err := r.has(written); err != nil || !has || filepath.Base(path) != rejectsName || mark.RejectsSum == "" {
+		return nil, err
+	}
+	s, err := surveyRejects(r.fsys, written, mark.RejectsLen)
+	if err != nil || s.compare(mark) != asWritten {
+		return nil, err
+	}
+	return &Fault{
+		Path: path, What: what,
+		Mend: "what was written is kept as " + filepath.Base(written) + ", and takes its place; what is there is kept as " + filepath.Base(path) + asideSuffix,
+		mend: func() error {
+			if err := r.keep(path); err != nil {
+				return err
+			}
+			if err := r.fsys.Rename(written, path); err != nil {
+				return err
+			}
+			return r.fsys.SyncDir(filepath.Dir(path))
+		},
+	}, nil
 }
 
 func (r *repair) mark(path string, p *Plan) (m *Mark, wrong string, err error) {

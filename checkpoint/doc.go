@@ -44,6 +44,10 @@
 // A new import is built whole in a directory of its own before current is
 // replaced to name it; the former import stays where it was.
 //
+// A reject file that somebody has replaced, removed or made longer or shorter
+// while it is open ends the journal with a *ChangedError: lines are not written
+// where nobody finds them.
+//
 // An error of any write, sync or rename ends the journal: its later commits
 // return the same error. Trying again is not safe in the same process, because
 // a sync that succeeds after one that failed says nothing of the data that the

@@ -38,6 +38,19 @@ func (e *DamagedError) Error() string {
 	return fmt.Sprintf("state file %s is damaged: %s; restore it from a copy, or move the state directory away and begin anew", e.Path, e.Reason)
 }
 
+// ChangedError is a reject file that somebody has changed while a run was writing
+// it. What the mark counts stands, and nothing is written any more.
+type ChangedError struct {
+	Path    string
+	What    string // what is other than it was
+	Rejects int64  // that the mark counts
+	Written string // where what was written is kept; "" when it is not
+}
+
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("the reject file %s was changed while this import runs: %s", e.Path, e.What)
+}
+
 // VersionError names a state file that another version of the program wrote.
 type VersionError struct {
 	Path string

@@ -23,6 +23,8 @@ type FS interface {
 	ReadFile(name string) ([]byte, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
 	Stat(name string) (fs.FileInfo, error)
+	// SameFile is os.SameFile, of what Stat and File.Stat say.
+	SameFile(a, b fs.FileInfo) bool
 	Mkdir(name string, perm fs.FileMode) error
 	// Rename MUST replace an existing file in one step: whoever looks, now or
 	// after a crash, finds the old file or the new one under the name.
@@ -43,6 +45,7 @@ type File interface {
 	io.ReaderAt
 	io.WriterAt
 	Truncate(size int64) error
+	Stat() (fs.FileInfo, error)
 	// Sync makes the content durable. After an error nobody knows what is on
 	// the disk, and a second Sync that succeeds does not mend that: the kernel
 	// may have dropped the pages that it could not write.
@@ -69,6 +72,7 @@ func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 func (osFS) ReadFile(name string) ([]byte, error)       { return os.ReadFile(name) }
 func (osFS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
 func (osFS) Stat(name string) (fs.FileInfo, error)      { return os.Stat(name) }
+func (osFS) SameFile(a, b fs.FileInfo) bool             { return os.SameFile(a, b) }
 func (osFS) Mkdir(name string, perm fs.FileMode) error  { return os.Mkdir(name, perm) }
 func (osFS) Rename(from, to string) error               { return os.Rename(from, to) }
 func (osFS) Remove(name string) error                   { return os.Remove(name) }

@@ -48,7 +48,7 @@ func IsRejects(path string) bool { return ownName(filepath.Base(path)) == reject
 // ownName is the name that a file had before it was written anew or kept aside.
 func ownName(name string) string {
 	name, _, _ = strings.Cut(strings.TrimSuffix(name, tempSuffix), asideSuffix)
-	return name
+	return strings.TrimSuffix(name, writtenSuffix)
 }
 
 func looksLikeState(dir string) bool {

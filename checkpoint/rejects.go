@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // survey is what a reject file looks like beside what a mark vouches for.
@@ -128,8 +129,68 @@ func (j *Journal) openRejects() (t tail, err error) {
 		return tail{}, &DamagedError{Path: path, Reason: s.wrong(&j.mark)}
 	}
 	t, err = openTail(j.fsys, path, vouched, j.spill)
-	t.sum = sum
+	t.sum, t.watch = sum, j.watchRejects
 	return t, err
+}
+
+// watchRejects is a *ChangedError when the rejects are not, by their name and
+// their size, the file that the journal writes: somebody has edited, cut, replaced
+// or removed it. To go on would be to write lines where nobody finds them, or
+// behind a gap.
+func (j *Journal) watchRejects(t *tail) error {
+	path := j.home(rejectsName)
+	ours, err := t.file.Stat()
+	if err != nil {
+		return err
+	}
+	now, err := j.fsys.Stat(path)
+	gone := errors.Is(err, fs.ErrNotExist)
+	what := ""
+	switch {
+	case gone:
+		what = "it was removed"
+	case err != nil:
+		return err
+	case !j.fsys.SameFile(ours, now):
+		what = "another file was put in its place"
+	case now.Size() != t.size:
+		what = fmt.Sprintf("it has %d bytes, and %d were written", now.Size(), t.size)
+	default:
+		return nil
+	}
+	saved, _ := j.Mark()
+	e := &ChangedError{Path: path, What: what, Rejects: saved.rejects()}
+	// What was written to a file that has lost its name is there as long as it is
+	// open.
+	if gone || !j.fsys.SameFile(ours, now) {
+		if err := j.keepWritten(t, path+writtenSuffix); err == nil {
+			e.Written = path + writtenSuffix
+		}
+	}
+	return e
+}
+
+// keepWritten puts what was written to the rejects under a name of its own.
+func (j *Journal) keepWritten(t *tail, path string) error {
+	f, err := j.fsys.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 256<<10)
+	for at := int64(0); at < t.size && err == nil; {
+		part := buf[:min(int64(len(buf)), t.size-at)]
+		if _, err = io.ReadFull(io.NewSectionReader(t.file, at, int64(len(part))), part); err == nil {
+			_, err = f.WriteAt(part, at)
+		}
+		at += int64(len(part))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return j.fsys.SyncDir(filepath.Dir(path))
 }
 
 // RejectsEdited reports whether somebody has edited the rejects of the

@@ -229,6 +229,9 @@ func (r *repair) restart(p *Plan, path, what string) Fault {
 const (
 	tempSuffix  = ".tmp"
 	asideSuffix = ".before-repair"
+	// writtenSuffix is of the rejects as they were written, when a run found that
+	// somebody had put another file in their place, or none.
+	writtenSuffix = ".as-written"
 )
 
 // keep makes a copy of a file, if there is one, beside it, under a name that is

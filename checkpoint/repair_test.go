@@ -103,6 +103,17 @@ func TestRepair(t *testing.T) {
 			ok(t, os.Truncate(filepath.Join(f.home, "rejects.ndjson"), 7))
 		}, second + "rejects.ndjson", "it has 7 bytes, and 8 were written", restarts},
 		{"no reject file", remove(second + "rejects.ndjson"), second + "rejects.ndjson", "missing, and had 8 bytes", restarts},
+		{"no reject file, and what was written is kept", func(t *testing.T, f files) {
+			ok(t, os.Rename(filepath.Join(f.home, "rejects.ndjson"), filepath.Join(f.home, "rejects.ndjson.as-written")))
+		}, second + "rejects.ndjson", "missing, and had 8 bytes", keeps},
+		{"a shorter reject file, and what was written is kept, ahead of the mark", func(t *testing.T, f files) {
+			ok(t, os.WriteFile(filepath.Join(f.home, "rejects.ndjson.as-written"), []byte("{\"n\":1}\n{\"n\":2}\n{\"ha"), 0o600))
+			ok(t, os.Truncate(filepath.Join(f.home, "rejects.ndjson"), 7))
+		}, second + "rejects.ndjson", "it has 7 bytes, and 8 were written", keeps},
+		{"no reject file, and what is kept is of another mark", func(t *testing.T, f files) {
+			remove(second+"rejects.ndjson")(t, f)
+			ok(t, os.WriteFile(filepath.Join(f.home, "rejects.ndjson.as-written"), []byte("{\"n\":7}\n"), 0o600))
+		}, second + "rejects.ndjson", "missing, and had 8 bytes", restarts},
 		{"no sources, where none was finished", remove(second + "sources.ndjson"), second + "sources.ndjson", "it is missing", keeps},
 		{"no mark", remove(second + "mark.json"), second + "mark.json", "missing", restarts},
 		{"a damaged mark", damage(second + "mark.json"), second + "mark.json", "does not begin as a mark", restarts},

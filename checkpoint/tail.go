@@ -18,6 +18,9 @@ type tail struct {
 	sum   uint32 // CRC-32C of that, of rejects
 	dirty bool   // changed since the last sync
 	err   error  // of a write ahead, for the commit to report
+	// watch looks for what others did to the file, of rejects: people mend them.
+	// Nil: nobody has a reason to.
+	watch func(t *tail) error
 }
 
 // openTail opens a tail at the length that is vouched for and cuts off the rest.
@@ -60,6 +63,9 @@ func (t *tail) write() {
 	if len(t.buf) > 0 && t.file == nil && t.err == nil {
 		t.err = errors.New("line added while no import is under way")
 	}
+	if len(t.buf) > 0 && t.err == nil {
+		t.err = t.look()
+	}
 	if len(t.buf) == 0 || t.err != nil {
 		t.buf = t.buf[:0]
 		return
@@ -79,7 +85,18 @@ func (t *tail) sync() error {
 		t.err = t.file.Sync()
 		t.dirty = false
 	}
+	if t.err == nil {
+		t.err = t.look()
+	}
 	return t.err
+}
+
+// look is an error when somebody has changed the file.
+func (t *tail) look() error {
+	if t.watch == nil || t.file == nil {
+		return nil
+	}
+	return t.watch(t)
 }
 
 // close drops what was not synced. An error of closing says nothing of what was.

@@ -267,6 +267,14 @@ func (h *file) WriteAt(p []byte, at int64) (n int, err error) {
 	return n, err
 }
 
+func (h *file) Stat() (info fs.FileInfo, err error) {
+	err = h.do(Read, 0, func() error {
+		info = h.node.stat(h.name)
+		return nil
+	})
+	return info, err
+}
+
 func (h *file) Truncate(size int64) error {
 	return h.do(Truncate, 0, func() error {
 		h.fsys.truncate(h.node, size)

@@ -181,16 +181,22 @@ func (f *FS) ReadFile(name string) (data []byte, err error) {
 
 // Stat is os.Stat.
 func (f *FS) Stat(name string) (info fs.FileInfo, err error) {
-	err = f.existing("stat", name, false, func(n *node) { info = stat{filepath.Base(name), n.dir, int64(len(n.data))} })
+	err = f.existing("stat", name, false, func(n *node) { info = n.stat(name) })
 	return info, err
+}
+
+// SameFile is os.SameFile.
+func (f *FS) SameFile(a, b fs.FileInfo) bool {
+	x, okX := a.(stat)
+	y, okY := b.(stat)
+	return okX && okY && x.node == y.node
 }
 
 // ReadDir is os.ReadDir.
 func (f *FS) ReadDir(name string) (list []fs.DirEntry, err error) {
 	err = f.existing("readdir", name, true, func(n *node) {
 		for _, base := range slices.Sorted(maps.Keys(n.names)) {
-			c := n.names[base]
-			list = append(list, fs.FileInfoToDirEntry(stat{base, c.dir, int64(len(c.data))}))
+			list = append(list, fs.FileInfoToDirEntry(n.names[base].stat(base)))
 		}
 	})
 	return list, err
@@ -308,6 +314,11 @@ type stat struct {
 	name string
 	dir  bool
 	size int64
+	node *node
+}
+
+func (n *node) stat(name string) stat {
+	return stat{filepath.Base(name), n.dir, int64(len(n.data)), n}
 }
 
 func (s stat) Name() string       { return s.name }

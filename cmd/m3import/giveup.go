@@ -73,6 +73,19 @@ to give it up and begin anew with what is there now: add --restart
 to leave it alone and import beside it: add --state DIR`
 }
 
+// afterEdit says how to go on when somebody has changed the reject file while it
+// was written: without the loss of a reject, or of what was mended.
+func (r *runner) afterEdit(plan checkpoint.Plan, e *checkpoint.ChangedError) string {
+	text := fmt.Sprintf("what is there now is left as it is; go on with  %s\n"+
+		"   (it keeps what was mended where the file has one line for each of the %s, and else goes no further;\n"+
+		"   lines that were only added at its end are cut off: keep a copy of them)\n", resumeCommand(plan.Command), plural(e.Rejects, "reject"))
+	mends := "m3import state repair " + shellQuote(r.journal.Dir())
+	if e.Written != "" {
+		return text + fmt.Sprintf("where it goes no further:  %s --yes  puts back what was written (%s)", mends, e.Written)
+	}
+	return text + fmt.Sprintf("where it goes no further:  %s  says how every row is read again, under the same uids", mends)
+}
+
 // wayBack says how to go on when a source changed while it was read: the same
 // command goes on only when the source is what it was, or more.
 func (r *runner) wayBack(plan checkpoint.Plan) string {

@@ -318,6 +318,9 @@ func (r *runner) goOn(plan checkpoint.Plan, mark checkpoint.Mark, err error) str
 	if errors.Is(err, pipeline.ErrSourceChanged) {
 		return stopped + r.wayBack(plan)
 	}
+	if changed, ok := errors.AsType[*checkpoint.ChangedError](err); ok {
+		return stopped + r.afterEdit(plan, changed)
+	}
 	if diskFull(err) {
 		hint = makeRoom(r.journal.Dir()) + "\n"
 	}
