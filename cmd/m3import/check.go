@@ -115,6 +115,9 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 		return errors.Join(broken, err)
 	}
 	rep.Warnings, rep.Finished = remarks.lines(), broken == nil
+	if rep.Finished {
+		rep.Notes = emptyNotes(im.Sources, rep.Rows.Read)
+	}
 	if err = rep.verdict(); broken != nil {
 		err = withColumnHint(broken, mapping)
 	} else if err == nil && f.slice {
@@ -219,6 +222,7 @@ type checkReport struct {
 	Requests    int64              `json:"requests"`
 	Bytes       int64              `json:"bytes"`
 	Seconds     float64            `json:"seconds_at_the_limits"`
+	Notes       []string           `json:"notes,omitempty"` // sources that hold nothing
 	Warnings    []string           `json:"warnings,omitempty"`
 }
 
@@ -282,6 +286,7 @@ func (a *app) printCheck(f *checkFlags, r *checkReport) error {
 	p.totals(r.Totals)
 	p.repeats(r.Repeats)
 	p.remarks(r.Rows)
+	p.notes(r.Notes)
 	p.warnings(r.Warnings)
 	took := "less than a second"
 	if r.Seconds >= 1 {

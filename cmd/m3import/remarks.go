@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/reader"
 )
 
@@ -40,6 +41,33 @@ func (m *remarked) lines() (lines []string) {
 		}
 	}
 	return lines
+}
+
+// emptyNotes say which of the sources, which were read to their ends, hold
+// nothing: perhaps whoever wrote them did not get to it. rows are those of all.
+func emptyNotes(sources []checkpoint.Source, rows int64) (notes []string) {
+	var names []string
+	for _, s := range sources {
+		switch {
+		case s.Path == "-" && rows == 0:
+			notes = append(notes, "no row came from standard input")
+		case s.Size == 0:
+			names = append(names, filepath.Base(s.Path))
+		}
+	}
+	switch {
+	case len(names) == 1:
+		notes = append(notes, firstOf(names)+" is empty")
+	case len(names) > 1:
+		notes = append(notes, plural(int64(len(names)), "source")+" are empty: "+firstOf(names))
+	}
+	return notes
+}
+
+func (p *printer) notes(lines []string) {
+	for _, text := range lines {
+		p.linef("  note: %s", text)
+	}
 }
 
 func (p *printer) warnings(lines []string) {

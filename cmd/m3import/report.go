@@ -44,6 +44,7 @@ type report struct {
 	Totals      []checkpoint.Total `json:"totals"`
 	Requests    uploader.Stats     `json:"requests"`              // of this run
 	Warnings    []string           `json:"warnings,omitempty"`    // about sources that were read to their end in this run
+	Notes       []string           `json:"notes,omitempty"`       // about sources that were read to their end in this run and hold nothing
 	Pacing      string             `json:"pacing_note,omitempty"` // why less was sent at the end than the rate limit allows
 	State       string             `json:"state"`
 	runTime     time.Duration
@@ -191,6 +192,7 @@ func (r *report) print(w io.Writer) error {
 		p.linef("  note: totals are of what was sent; the platform keeps the first measurement of a uid only (m3import check finds uids that repeat)")
 	}
 	p.remarks(r.Rows)
+	p.notes(r.Notes)
 	p.warnings(r.Warnings)
 	if r.Pacing != "" {
 		p.linef("  note: %s", r.Pacing)

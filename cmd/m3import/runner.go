@@ -188,6 +188,7 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 	endProgress()
 	rep := newReport(plan, im.Mark, before, r.client.Stats().Since(stats), start, r.app.now(), r.journal)
 	rep.Warnings = remarks.lines()
+	rep.Notes = emptyNotes(plan.Sources[mark.Position.Source:im.Mark.Position.Source], rep.Rows.Read)
 	err = r.judge(ctx, im, rep, before, err)
 	done, _ := r.journal.Mark()
 	rep.Finished, rep.Pacing = done.Finished, r.client.PacingNote()
