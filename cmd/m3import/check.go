@@ -26,6 +26,7 @@ type checkFlags struct {
 	selection  *pipeline.Selection
 	slice      bool
 	state      string // these are of a run --dry-run
+	guard      func() error
 	same       bool
 	force      bool
 }
@@ -122,6 +123,9 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 		err = withColumnHint(broken, mapping)
 	} else if err == nil && f.slice {
 		err = a.sliceEnd(&f.inputFlags, im, true, 0)
+	}
+	if err == nil && f.guard != nil {
+		err = f.guard()
 	}
 	if rep.ExitCode = exitCode(ctx, err); err != nil {
 		rep.Error = err.Error()

@@ -238,6 +238,10 @@ func TestGuardDryRun(t *testing.T) {
 	if !strings.Contains(stdout, "sending takes 1 request") {
 		t.Errorf("what was found is not told:\n%s", stdout)
 	}
+	stdout, _ = g.does(exitUsage, []string{"first imported 40 days ago"}, append(slice, "--json")...)
+	if !strings.Contains(stdout, `"exit_code": 1,`) || !strings.Contains(stdout, "first imported 40 days ago") {
+		t.Errorf("the code and the reason are not in the JSON:\n%s", stdout)
+	}
 	g.does(exitOK, nil, append(slice, "--allow-beyond-dedupe-window")...)
 	id := g.lastImport()
 	g.does(exitUsage, []string{"first imported 40 days ago"}, "replay", "run", id, "--org", g.env["M3TER_ORG_ID"], "--same-organization", "--dry-run")

@@ -255,12 +255,12 @@ func (a *app) importAs(ctx context.Context, f *runFlags, args []string, kind str
 
 func (a *app) importUnder(ctx context.Context, f *runFlags, args []string, kind string, rate *rateControl) error {
 	if f.dryRun {
-		err := a.check(ctx, &checkFlags{inputFlags: f.inputFlags, state: f.state, same: f.same, force: f.force, json: f.json, rateLimit: f.rateLimit,
-			batchSize: f.batchSize, batchBytes: f.batchBytes, selection: f.selection, slice: f.slice}, args)
-		if err != nil || kind == "" {
-			return err
+		dry := &checkFlags{inputFlags: f.inputFlags, state: f.state, same: f.same, force: f.force, json: f.json, rateLimit: f.rateLimit,
+			batchSize: f.batchSize, batchBytes: f.batchBytes, selection: f.selection, slice: f.slice}
+		if kind != "" {
+			dry.guard = func() error { return a.guardDryRun(f, args, kind) }
 		}
-		return a.guardDryRun(f, args, kind)
+		return a.check(ctx, dry, args)
 	}
 	j, client, err := a.prepare(f, args, kind)
 	if err != nil {
