@@ -78,6 +78,7 @@ func (a *app) drawsOn(f *os.File) bool {
 }
 
 func (a *app) rootCommand() *cobra.Command {
+	var showVersion bool
 	root := &cobra.Command{
 		Use:   "m3import",
 		Short: "Put usage files into the m3ter billing platform, every row once",
@@ -90,7 +91,6 @@ See it work, without an account:   m3import demo`,
 		Example: `  m3import check -m mapping.yaml 'usage/**/*.csv.gz'    # everything but sending
   m3import run   -m mapping.yaml 'usage/**/*.csv.gz'    # import; again: resume
   m3import status                                       # where imports stand`,
-		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -100,8 +100,17 @@ See it work, without an account:   m3import demo`,
 			a.unknownVariables(cmd.Root())
 			return a.setLogger()
 		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !showVersion {
+				return cmd.Help()
+			}
+			_, err := io.WriteString(a.stdout, versionLine())
+			return err
+		},
 	}
-	root.SetVersionTemplate(versionLine())
+	// Not cobra's own flag: its template is the only one of the program, and with
+	// templates the linker keeps every method that there is, 5 MB of them.
+	root.Flags().BoolVar(&showVersion, "version", false, "print the version")
 	root.CompletionOptions.HiddenDefaultCmd = false
 	flags := root.PersistentFlags()
 	flags.CountVarP(&a.verbose, "verbose", "v", "log more to stderr: -v what is done, -vv every request")
