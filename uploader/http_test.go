@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -352,6 +353,98 @@ func TestBatchOfAnUnwrittenTryIsLent(t *testing.T) {
 	b := batchOf(`{"uid":"a"}`)
 	if _, err := c.Submit(t.Context(), b); err != nil || !b.lent {
 		t.Errorf("%v, lent %v; want it to be lent", err, b.lent)
+	}
+}
+
+// tight is a client whose connections hold little that is on its way, so that a
+// large request is not written before it is read.
+func tight(t *testing.T, address string) *Client {
+	t.Helper()
+	c, err := New(Config{BaseURL: "http://" + address, OrgID: "org", Rate: []Window{}}, Credentials{Token: "given"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial := c.rt.(*http.Transport).DialContext
+	c.rt.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err == nil {
+			err = conn.(*meteredConn).Conn.(*net.TCPConn).SetWriteBuffer(4 << 10)
+		}
+		return conn, err
+	}
+	t.Cleanup(c.rt.(*http.Transport).CloseIdleConnections)
+	return c
+}
+
+// "Accepted" from a server that has read nothing but the header, as a proxy may
+// say it, is no proof that anything arrived: the same bytes are sent again.
+func TestAcceptedBeforeItWasRead(t *testing.T) {
+	for name, then := range map[string]func(conn net.Conn, rest *bufio.Reader){
+		"and the connection stays open": func(net.Conn, *bufio.Reader) {},
+		"and the connection is closed":  func(conn net.Conn, _ *bufio.Reader) { conn.Close() },
+		"and it is read much later": func(_ net.Conn, rest *bufio.Reader) {
+			time.Sleep(20 * writeGrace)
+			io.Copy(io.Discard, rest)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			bodies := make(chan string, 10)
+			first := make(chan struct{})
+			go func() {
+				for n := 0; ; n++ {
+					conn, err := l.Accept()
+					if err != nil {
+						return
+					}
+					defer conn.Close()
+					if n == 0 {
+						conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+					}
+					go func() {
+						in := bufio.NewReaderSize(conn, 64)
+						r, err := http.ReadRequest(in)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						if n > 0 {
+							<-first
+							body, _ := io.ReadAll(r.Body)
+							bodies <- string(body)
+						}
+						io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n"+accepted.body)
+						if n == 0 {
+							close(first)
+							then(conn, in)
+						}
+					}()
+				}
+			}()
+			c := tight(t, l.Addr().String())
+			var b Batch
+			b.Add(measurementOf(300_000), measurementOf(200_000))
+			want := string(b.Body())
+			if refusals, err := c.Submit(t.Context(), &b); err != nil || len(refusals) > 0 {
+				t.Fatal(refusals, err)
+			}
+			select {
+			case got := <-bodies:
+				if got != want {
+					t.Errorf("the retry carries %d bytes, want the same %d", len(got), len(want))
+				}
+			default:
+				t.Error("it was believed")
+			}
+			if s := c.Stats(); s.Requests != 2 || s.Accepted != 1 || s.Uncertain != 1 || s.Measurements != 2 {
+				t.Errorf("%+v", s)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package uploader
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ const (
 func newTransport(cfg Config) *http.Transport {
 	return &http.Transport{
 		Proxy:                 proxy,
-		DialContext:           (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:           dial,
 		TLSHandshakeTimeout:   tlsTimeout,
 		ResponseHeaderTimeout: cfg.RequestTimeout,
 		IdleConnTimeout:       idleTimeout,
@@ -105,6 +106,9 @@ type exchange struct {
 	// answers before it has written everything when the server does, or when
 	// time is up.
 	lent bool
+	// hasty tells that the answer came before the request was written, or that
+	// it never was: whoever gave it has not seen all of it.
+	hasty bool
 }
 
 // roundTrip makes one request with body, or none, and reads the answer. It
@@ -117,7 +121,7 @@ func roundTrip(ctx context.Context, rt http.RoundTripper, timeout time.Duration,
 	// that net/http knows to be in memory: it would write the header alone,
 	// and then 32 KiB at a time. So the writings are counted.
 	w := new(writings)
-	w.trace.GotConn = func(httptrace.GotConnInfo) { w.begun.Add(1) }
+	w.trace.GotConn = func(info httptrace.GotConnInfo) { w.onto(info.Conn) }
 	w.trace.WroteRequest = func(httptrace.WroteRequestInfo) { w.done.Add(1) }
 	ctx = httptrace.WithClientTrace(ctx, &w.trace)
 	defer func() { x.lent = w.done.Load() < w.begun.Load() }()
@@ -134,6 +138,9 @@ func roundTrip(ctx context.Context, rt http.RoundTripper, timeout time.Duration,
 	}
 	defer res.Body.Close()
 	x = exchange{status: res.StatusCode, header: res.Header}
+	if x.status == http.StatusOK {
+		x.hasty = !w.sent(len(body))
+	}
 	if res.StatusCode < 200 {
 		// After 101 the body is the bare connection: it has no end, and a read
 		// of it heeds no context.
@@ -148,10 +155,64 @@ func roundTrip(ctx context.Context, rt http.RoundTripper, timeout time.Duration,
 	return x
 }
 
-// writings counts how often a request was begun to be written, and ended.
+// writings counts how often a request was begun to be written, and ended. It ends
+// with the memory of a transport, not with the connection.
 type writings struct {
 	begun, done atomic.Int32
 	trace       httptrace.ClientTrace
+	conn        *meteredConn // the last that it was written to; nil: it does not tell
+	before      int64        // what had been written to that
+}
+
+// onto notes the connection that a request is written to, from the goroutine that
+// makes it.
+func (w *writings) onto(conn net.Conn) {
+	w.begun.Add(1)
+	if over, ok := conn.(*tls.Conn); ok {
+		conn = over.NetConn()
+	}
+	if w.conn, _ = conn.(*meteredConn); w.conn != nil {
+		w.before = w.conn.written.Load()
+	}
+}
+
+// writeGrace is how much later than the answer a writing may end: that it has
+// ended is told by another goroutine, which may have to wait for its turn. It is
+// what net/http allows, too.
+const writeGrace = 50 * time.Millisecond
+
+// sent reports, once there is an answer, whether the body had left by then. What
+// is left in the buffers of the system counts as sent: nobody else can tell.
+func (w *writings) sent(body int) bool {
+	for wait, waited := time.Microsecond, time.Duration(0); w.conn != nil && w.conn.written.Load()-w.before < int64(body); wait *= 2 {
+		if waited >= writeGrace {
+			return false
+		}
+		time.Sleep(wait)
+		waited += wait
+	}
+	return true
+}
+
+// meteredConn is a connection that counts what is written to it.
+type meteredConn struct {
+	net.Conn
+	written atomic.Int64
+}
+
+func (c *meteredConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.written.Add(int64(n))
+	return n, err
+}
+
+// dial makes a connection that counts.
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &meteredConn{Conn: conn}, nil
 }
 
 var (

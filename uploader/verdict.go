@@ -33,8 +33,11 @@ func judge(op operation, x exchange, size int, understood, renewable bool, hide 
 	}
 	text := ""
 	switch {
-	case v.do == accept && x.err == nil && understood:
+	case v.do == accept && x.err == nil && understood && !(x.hasty && op == opSubmit):
 		return v
+	case v.do == accept && x.err == nil && understood:
+		v.meaning = uncertain
+		text = "accepted before the request was sent"
 	case v.do == accept:
 		v.meaning = uncertain
 		if op != opSubmit && x.err == nil {
