@@ -114,7 +114,7 @@ See it work, without an account:   m3import demo`,
 	root.CompletionOptions.HiddenDefaultCmd = false
 	flags := root.PersistentFlags()
 	flags.CountVarP(&a.verbose, "verbose", "v", "log more to stderr: -v what is done, -vv every request")
-	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print nothing but errors")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print nothing but errors and warnings")
 	flags.StringVar(&a.logFormat, "log-format", "text", "how log lines look: text or json")
 	root.AddCommand(a.runCommand(), a.checkCommand(), a.previewCommand(), a.statusCommand(), a.historyCommand(), a.replayCommand(), a.stateCommand(),
 		a.sandboxCommand(), a.demoCommand(), a.versionCommand())
@@ -167,7 +167,7 @@ func (a *app) unknownVariables(root *cobra.Command) {
 		name, _, _ := strings.Cut(entry, "=")
 		// Those of M3IMPORT_TEST are for the program's own tests.
 		if strings.HasPrefix(name, variablePrefix) && !known[name] && !strings.HasPrefix(name, variablePrefix+"TEST_") {
-			a.say("warning: %s is set, and there is no flag of that name: it changes nothing", name)
+			a.warn("warning: %s is set, and there is no flag of that name: it changes nothing", name)
 		}
 	}
 }

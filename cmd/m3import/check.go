@@ -153,7 +153,7 @@ func (a *app) toCheck(f *checkFlags, paths []string, as *pipeline.Import) ([]che
 	// Look is for an import of its own, since Run is called on this one.
 	keep, notes, err := j.withoutCopies(list, &pipeline.Import{Mapping: as.Mapping, Reader: as.Reader})
 	if c, ok := errors.AsType[*codedError](err); ok {
-		a.say("warning: a run would refuse this: %v; it would need --same or --force", c)
+		a.warn("warning: a run would refuse this: %v; it would need --same or --force", c)
 		return all, nil
 	}
 	a.sayAll(notes)
@@ -273,6 +273,9 @@ func (r *checkReport) verdict() error {
 
 func (a *app) printCheck(f *checkFlags, r *checkReport) error {
 	if a.quiet {
+		for _, text := range r.Warnings {
+			a.warn("warning: %s", text)
+		}
 		return nil
 	}
 	if f.json {

@@ -90,17 +90,6 @@ func (a *app) sources(f *inputFlags, args []string, state string) ([]string, err
 	return paths, err
 }
 
-// sayAll says the first few of many messages.
-func (a *app) sayAll(notes []string) {
-	const most = 5
-	for _, note := range notes[:min(len(notes), most)] {
-		a.say("%s", note)
-	}
-	if more := len(notes) - most; more > 0 {
-		a.say("… and %s more of this kind", grouped(int64(more)))
-	}
-}
-
 // runFlags are what `run` takes besides.
 type runFlags struct {
 	inputFlags

@@ -117,7 +117,7 @@ func (r *runner) resume(ctx context.Context, plan checkpoint.Plan, mark checkpoi
 		} else {
 			r.app.say("a source is longer than it was, and the first and last 64 KiB of then are as they were: going on into what is new (with --verify full from the start, every byte is compared)")
 		}
-		r.app.sayAll(r.job.torn)
+		r.app.warnAll(r.job.torn)
 	}
 	if now != nil {
 		if err := r.journal.Amend(now); err != nil {
@@ -199,8 +199,13 @@ func (r *runner) one(ctx context.Context, plan checkpoint.Plan, mark checkpoint.
 		rep.Error = err.Error()
 	}
 	err = errors.Join(err, r.writeReport(rep))
+	if r.app.quiet { // else they stand in the report
+		for _, text := range rep.Warnings {
+			r.app.warn("warning: %s", text)
+		}
+	}
 	if r.f.warn.Exceeded(im.Mark.Counts) {
-		r.app.say("warning: %s of %s were rejected, more than --warn-errors %v", grouped(im.Mark.Counts.Rejected), plural(im.Mark.Counts.Read, "row"), r.f.warn)
+		r.app.warn("warning: %s of %s were rejected, more than --warn-errors %v", grouped(im.Mark.Counts.Rejected), plural(im.Mark.Counts.Read, "row"), r.f.warn)
 	}
 	if errors.Is(err, pipeline.ErrTooManyRejects) {
 		again := "to go on all the same: raise --max-errors and run the same command"

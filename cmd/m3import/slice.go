@@ -35,7 +35,7 @@ func (a *app) sliceEnd(f *inputFlags, im *pipeline.Import, whole bool, before in
 		list []string
 	}{{"account", accounts}, {"meter", meters}} {
 		if n.Filtered < n.Read && len(w.list) > 0 {
-			a.say("warning: no row in the slice has the %s %s", w.noun, firstOf(w.list))
+			a.warn("warning: no row in the slice has the %s %s", w.noun, firstOf(w.list))
 		}
 	}
 	if err == nil || f.ifNoInput == "ok" {

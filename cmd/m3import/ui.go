@@ -49,6 +49,26 @@ func (a *app) say(format string, args ...any) {
 	}
 }
 
+// warn prints a message that --quiet does not keep back, because it is about
+// money: it begins with "warning:", and a person should look.
+func (a *app) warn(format string, args ...any) {
+	fmt.Fprintf(a.stderr, "m3import: "+format+"\n", args...)
+}
+
+// sayAll says the first few of many messages, warnAll warns so.
+func (a *app) sayAll(notes []string)  { few(a.say, notes) }
+func (a *app) warnAll(notes []string) { few(a.warn, notes) }
+
+func few(tell func(format string, args ...any), notes []string) {
+	const most = 5
+	for _, note := range notes[:min(len(notes), most)] {
+		tell("%s", note)
+	}
+	if more := len(notes) - most; more > 0 {
+		tell("… and %s more of this kind", grouped(int64(more)))
+	}
+}
+
 // sayHint prints what to do about what was said, unless --quiet.
 func (a *app) sayHint(format string, args ...any) {
 	if !a.quiet {
