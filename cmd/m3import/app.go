@@ -204,15 +204,18 @@ func (a *app) setCommand(cmd *cobra.Command, args []string) error {
 		if slices.Contains(momentary, f.Name) {
 			return
 		}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			for _, one := range list.GetSlice() {
+				words = append(words, "--"+f.Name, one)
+			}
+			return
+		}
 		value := f.Value.String()
 		switch f.Name {
 		case "mapping", "state", "uids":
 			if abs, err := filepath.Abs(value); err == nil {
 				value = abs
 			}
-		}
-		if f.Value.Type() == "stringSlice" {
-			value = strings.Trim(value, "[]")
 		}
 		if f.Value.Type() == "bool" {
 			words = append(words, "--"+f.Name+"="+value)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -200,6 +201,38 @@ func TestForceAndSliceGoOnToWhatCameSince(t *testing.T) {
 				t.Errorf("%d measurements, %d came twice, want %d\n%s", held.Measurements, held.Duplicates, c.held, stderr)
 			}
 		})
+	}
+}
+
+// The command that a stopped slice is to be gone on with, typed as it is printed,
+// goes on with that slice, whatever its codes are made of.
+func TestResumeCommandOfASlice(t *testing.T) {
+	p := newPlatform(t, sandbox.Config{Faults: []sandbox.Fault{{Name: "shut", On: []string{"SubmitMeasurements"}, Status: 404}}})
+	s := newSession(t, p)
+	dir := t.TempDir()
+	odd := []string{"acme, inc", "it's", "[x]", `a"b`, "$HOME *"}
+	text := "id,who,when,n\n"
+	for i, who := range append([]string{"acme", "inc", "x"}, odd...) {
+		text += fmt.Sprintf("e%d,\"%s\",2026-01-01T00:00:00Z,1\n", i, strings.ReplaceAll(who, `"`, `""`))
+	}
+	writeFiles(t, dir, map[string]string{"m.yaml": guardMapping, "a.csv": text})
+	args := []string{"replay", "slice", "-m", filepath.Join(dir, "m.yaml"), filepath.Join(dir, "a.csv")}
+	for _, who := range odd {
+		args = append(args, "--account", who)
+	}
+	code, _, stderr := s.run(args...)
+	_, command, told := strings.Cut(stderr, "go on with  ")
+	if code != exitFatal || !told {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	words, err := exec.Command("sh", "-c", "m3import() { printf '%s\\0' \"$@\"; }; "+command).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.RemoveFaults()
+	code, stdout, stderr := s.run(strings.Split(strings.TrimSuffix(string(words), "\x00"), "\x00")...)
+	if code != exitOK || !strings.Contains(stderr, "resuming import ") || p.Totals().Measurements != int64(len(odd)) {
+		t.Errorf("%s: exit code %d, %d measurements\n%s%s", command, code, p.Totals().Measurements, stdout, stderr)
 	}
 }
 

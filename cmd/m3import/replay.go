@@ -214,14 +214,19 @@ type sliceFlags struct {
 func (s *sliceFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&s.from, "from", "", "event time, this or later: an RFC 3339 `time` with its zone")
 	flags.StringVar(&s.to, "to", "", "event time, before this: an RFC 3339 `time` with its zone")
-	flags.StringSliceVar(&s.accounts, "account", nil, "account `code`; several: any of them")
-	flags.StringSliceVar(&s.meters, "meter", nil, "meter `code`; several: any of them")
+	flags.StringArrayVar(&s.accounts, "account", nil, "account `code`; given several times: any of them")
+	flags.StringArrayVar(&s.meters, "meter", nil, "meter `code`; given several times: any of them")
 	flags.StringVar(&s.uidFile, "uids", "", "a `file` with one uid a line")
 	flags.StringVar(&s.lines, "lines", "", "lines of the source, A-B, both in (rows for Parquet)")
 }
 
 func (s *sliceFlags) selection() (*pipeline.Selection, error) {
 	sel := &pipeline.Selection{Accounts: s.accounts, Meters: s.meters}
+	for flag, codes := range map[string][]string{"--account": s.accounts, "--meter": s.meters} {
+		if slices.Contains(codes, "") {
+			return nil, coded(exitUsage, fmt.Errorf("%s with an empty code: no row has that", flag), "")
+		}
+	}
 	for _, t := range []struct {
 		flag, text string
 		to         *time.Time
@@ -251,7 +256,7 @@ func (s *sliceFlags) selection() (*pipeline.Selection, error) {
 		defer f.Close()
 		lines := bufio.NewScanner(f)
 		for lines.Scan() {
-			if uid := strings.TrimSpace(lines.Text()); uid != "" {
+			if uid := lines.Text(); uid != "" { // as it is: spaces can be a part of one
 				sel.UIDs = append(sel.UIDs, uid)
 			}
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/m3import/m3import/pipeline"
@@ -36,6 +37,9 @@ func (a *app) sliceEnd(f *inputFlags, im *pipeline.Import, whole bool, before in
 	}{{"account", accounts}, {"meter", meters}} {
 		if n.Filtered < n.Read && len(w.list) > 0 {
 			a.warn("warning: no row in the slice has the %s %s", w.noun, firstOf(w.list))
+			if comma(w.list) {
+				a.hint("%s", notSplit)
+			}
 		}
 	}
 	if err == nil || f.ifNoInput == "ok" {
@@ -44,8 +48,18 @@ func (a *app) sliceEnd(f *inputFlags, im *pipeline.Import, whole bool, before in
 		}
 		return nil
 	}
-	return coded(exitNoInput, err, "a row is in when all that was asked for holds for one of its measurements, and it can be mapped (m3import check tells)\n"+
-		"when rows may be missing, say --if-no-input ok")
+	hint := "a row is in when all that was asked for holds for one of its measurements, and it can be mapped (m3import check tells)\n"
+	if comma(im.Select.Accounts) || comma(im.Select.Meters) {
+		hint += notSplit + "\n"
+	}
+	return coded(exitNoInput, err, hint+"when rows may be missing, say --if-no-input ok")
+}
+
+// notSplit is for codes with commas: they may have been meant as several.
+const notSplit = "a comma is a part of the code; several codes: --account a --account b, and likewise --meter"
+
+func comma(codes []string) bool {
+	return slices.ContainsFunc(codes, func(code string) bool { return strings.Contains(code, ",") })
 }
 
 // firstOf is the beginning of a list, in one line.
