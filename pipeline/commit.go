@@ -102,8 +102,13 @@ func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 		}
 		switch {
 		case p != nil && errors.Is(p.err, ErrStopped) && ctx.Err() == nil:
-			// A clean stop: of this parcel nothing was sent, nor of any after it.
-			c.sending(time.Time{}, 0)
+			// A clean stop: of this parcel nothing was sent, nor of any after it;
+			// unless one was given up.
+			if since, any := c.im.flights.uncertain(); any {
+				c.sending(since, c.im.mostInAir())
+			} else {
+				c.sending(time.Time{}, 0)
+			}
 			if err := c.commit(); err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +19,11 @@ import (
 // has: what follows a batch that stays would be sent twice, as the mark can
 // never be behind a gap. So what has left when all is said is a prefix of the
 // input, as always.
+//
+// It also gives up what has left and waits for another try, as it does in an
+// outage, for minutes perhaps: whether it was taken stays uncertain, and the
+// next run sends it again, with all that has left behind it. No other has to
+// leave for its sake.
 type flights struct {
 	mu      sync.Mutex
 	all     map[int64]*flight
@@ -27,14 +33,19 @@ type flights struct {
 
 // flight is one batch on its way. It is its own [uploader.Departure].
 type flight struct {
-	of     *flights
-	end    checkpoint.Position // where its parcel ends
-	began  time.Time           // it was handed over; it left no earlier
-	left   bool                // some of it may have been taken
-	landed bool                // its fate is known
-	keep   context.CancelCauseFunc
-	kept   bool
+	of      *flights
+	end     checkpoint.Position // where its parcel ends
+	began   time.Time           // it was handed over; it left no earlier
+	left    bool                // some of it may have been taken
+	paused  bool                // that, and nothing of it is under way
+	landed  bool                // its submission has ended
+	keep    context.CancelCauseFunc
+	kept    bool // it must not leave
+	givenUp bool // it has left, and is not tried again
 }
+
+// errGivenUp ends the submission of a batch that is given up.
+var errGivenUp = fmt.Errorf("%w: what waited for another try is sent again by the next run", ErrStopped)
 
 // start begins the flight of p. The context is for its submission, and ends
 // with ErrStopped when it must not leave: now, or as long as it has not.
@@ -55,15 +66,19 @@ func (f *flights) start(ctx context.Context, p *parcel, now time.Time) context.C
 	return uploader.WithDeparture(ctx, one)
 }
 
-// Waiting and Leaving note that a flight waits, or is back and does, and that it
-// leaves.
-func (one *flight) Waiting() { one.leaves(false) }
-func (one *flight) Leaving() { one.leaves(true) }
+// Waiting, Leaving and Pausing note that a flight waits, or is back and does, that
+// it leaves, and that it is back and will have to leave once more.
+func (one *flight) Waiting() { one.now(false, false) }
+func (one *flight) Leaving() { one.now(true, false) }
+func (one *flight) Pausing() { one.now(true, true) }
 
-func (one *flight) leaves(left bool) {
+func (one *flight) now(left, paused bool) {
 	one.of.mu.Lock()
 	defer one.of.mu.Unlock()
-	one.left = left && !one.kept
+	if one.givenUp {
+		return
+	}
+	one.left, one.paused = left && !one.kept, paused && !one.kept
 	one.of.hold()
 }
 
@@ -78,8 +93,8 @@ func (f *flights) end(p *parcel) (kept bool) {
 	return one.kept
 }
 
-// stop keeps what has not left, and returns how many batches have, or will, and
-// have not landed.
+// stop keeps what has not left, gives up what waits for another try, and returns
+// how many batches are under way, or will be.
 func (f *flights) stop() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -88,14 +103,26 @@ func (f *flights) stop() int {
 	return f.inAir()
 }
 
-// hold keeps all that is behind the last flight that has left.
+// hold gives up what waits for another try, and keeps all that is behind the last
+// flight that has left and that the mark can still come to: behind one that is
+// given up, it cannot.
 func (f *flights) hold() {
 	if !f.stopped {
 		return
 	}
+	var gap *flight // the first one that is given up
+	for _, one := range f.all {
+		if one.paused && !one.landed && !one.givenUp {
+			one.givenUp = true
+			one.keep(errGivenUp)
+		}
+		if one.givenUp && (gap == nil || one.end.Before(gap.end)) {
+			gap = one
+		}
+	}
 	var last checkpoint.Position
 	for _, one := range f.all {
-		if one.left && last.Before(one.end) {
+		if one.left && last.Before(one.end) && (gap == nil || one.end.Before(gap.end)) {
 			last = one.end
 		}
 	}
@@ -111,7 +138,7 @@ func (f *flights) hold() {
 // stop also those that must leave.
 func (f *flights) inAir() (n int) {
 	for _, one := range f.all {
-		if !one.landed && !one.kept && (one.left || f.stopped) {
+		if !one.landed && !one.kept && !one.givenUp && (one.left || f.stopped) {
 			n++
 		}
 	}
@@ -130,6 +157,19 @@ func (f *flights) none() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.all) == 0
+}
+
+// uncertain is when the oldest flight began of which some may have been taken and
+// which is not committed, and false when there is none.
+func (f *flights) uncertain() (since time.Time, any bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, one := range f.all {
+		if one.left && (!any || one.began.Before(since)) {
+			since, any = one.began, true
+		}
+	}
+	return since, any
 }
 
 // committed forgets a flight.

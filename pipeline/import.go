@@ -99,7 +99,8 @@ type Import struct {
 // Run imports until the end of the input, an error, or the end of ctx.
 // Cancelling ctx stops the reading and lets no more batches leave: what is in
 // the air lands (within Drain) and is committed, what waits to leave is read
-// again by the next run, and Run returns ErrStopped. After any
+// again by the next run, as is what has left and waits to be tried again, and Run
+// returns ErrStopped. After any
 // error the journal holds an exact mark to go on from. A nil error means that
 // every row of the input is settled and committed; the last commit is still
 // the caller's, by checkpoint.Journal.Finish with the Mark that Run left.

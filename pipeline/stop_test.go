@@ -175,3 +175,116 @@ type submitFunc func(context.Context, *uploader.Batch) ([]uploader.Refusal, erro
 func (f submitFunc) Submit(ctx context.Context, b *uploader.Batch) ([]uploader.Refusal, error) {
 	return f(ctx, b)
 }
+
+// failing is a platform in an outage: a batch is often answered in a way that says
+// nothing of its fate, and pauses before it is tried again. Some of those were
+// taken all the same.
+type failing struct {
+	paced
+	longest time.Duration // that one can be
+	pause   time.Duration
+}
+
+func (p *failing) Submit(ctx context.Context, b *uploader.Batch) ([]uploader.Refusal, error) {
+	d := uploader.DepartureOf(ctx)
+	d.Waiting()
+	left := false
+	for {
+		if !p.wait(ctx) {
+			return nil, context.Cause(ctx)
+		}
+		d.Leaving()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		p.mu.Lock()
+		fate, trip, pause := p.rnd.IntN(4), time.Duration(p.rnd.IntN(int(p.longest))), time.Duration(p.rnd.IntN(int(p.pause)))
+		p.mu.Unlock()
+		select {
+		case <-time.After(trip):
+		case <-ctx.Done():
+			fate = 1 // without an answer
+		}
+		if fate == 0 && !left {
+			d.Waiting() // throttled
+			continue
+		}
+		left = true
+		if fate != 1 {
+			if _, err := p.platform.Submit(ctx, b); err != nil || fate == 3 {
+				return nil, err
+			}
+		}
+		d.Pausing()
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// A stop does not wait for what waits for another try, as all do in an outage: it
+// takes as long as a request that is under way, and the turns of those that must
+// leave before it. What may have been taken and is not in the mark is told by it,
+// with the time; and in the end nothing is lost.
+func TestStopInAnOutage(t *testing.T) {
+	src := writeFile(t, "usage.csv", usage(600, rand.New(rand.NewPCG(36, 37))))
+	whole := runWhole(t, src)
+	clean, given := 0, 0
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 38))
+			j := new(memory)
+			p := &failing{paced: paced{every: time.Second, rnd: rand.New(rand.NewPCG(seed, 39))}, longest: 5 * time.Second, pause: time.Hour}
+			var mark checkpoint.Mark
+			for stops := 0; ; stops++ {
+				if stops%10 == 9 {
+					p.pause = time.Second // the outage is over for a while
+				}
+				uploads := 1 + rnd.IntN(8)
+				began := time.Now()
+				ctx, stop := context.WithTimeout(t.Context(), time.Duration(rnd.IntN(int(time.Minute))))
+				im := &Import{
+					Sources: []checkpoint.Source{src}, Mapping: parse(t, testMapping), Submit: p, Journal: j, Mark: mark,
+					Limits: uploader.Limits{Items: 10}, Reader: reader.Options{ChunkBytes: 500}, Uploads: uploads, Drain: 24 * time.Hour,
+				}
+				before := mark
+				err := im.Run(ctx)
+				over, _ := ctx.Deadline()
+				late := time.Since(over)
+				stop()
+				mark, p.pause = im.Mark, time.Hour
+				if err == nil {
+					break
+				}
+				if !errors.Is(err, ErrStopped) || late > time.Duration(2*uploads)*(p.every+p.longest) {
+					t.Fatalf("seed %d: %v, %s after the stop", seed, err, late)
+				}
+				inMark := mark.Counts.Measurements
+				switch taken := int64(len(p.items)); {
+				case taken < inMark:
+					t.Fatalf("seed %d: the mark vouches for %d measurements, the platform has %d", seed, inMark, taken)
+				case taken > inMark && (mark.FirstSent.IsZero() || mark.MaxUncertain < taken-inMark):
+					t.Fatalf("seed %d: %d measurements after the mark were taken, it says %d since %v", seed, taken-inMark, mark.MaxUncertain, mark.FirstSent)
+				case !mark.FirstSent.IsZero() && !before.FirstSent.IsZero() && before.Position == mark.Position && mark.FirstSent.After(before.FirstSent):
+					t.Fatalf("seed %d: in doubt since %v, and before since %v", seed, mark.FirstSent, before.FirstSent)
+				case mark.FirstSent.IsZero():
+					clean++
+				default:
+					given++
+					if mark.FirstSent.After(over.Add(late)) || before.FirstSent.IsZero() && mark.FirstSent.Before(began) {
+						t.Fatalf("seed %d: in doubt since %v, the run went from %v to %v", seed, mark.FirstSent, began, over)
+					}
+				}
+				if stops > 1000 {
+					t.Fatal("no end in sight")
+				}
+			}
+			compareRuns(t, whole, &run{&p.platform, j, mark})
+		})
+	}
+	if clean == 0 || given == 0 {
+		t.Errorf("%d clean stops and %d with batches given up: the test tests nothing", clean, given)
+	}
+}

@@ -56,8 +56,10 @@ type delivery struct {
 	// searching says that something was refused, so that the calls which follow
 	// are made to find what.
 	searching bool
-	// departure is that of the first request; the others follow it.
+	// departure is told of each request; left says that some of the batch may
+	// have been taken.
 	departure Departure
+	left      bool
 }
 
 // suspect is a measurement that was refused when it stood alone.
@@ -193,9 +195,10 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 	body := d.body(s)
 	what := d.c.submission(body)
 	what.token, what.outlived = d.token, d.outlived
-	what.departure, d.departure = d.departure, nil
+	what.departure, what.left = d.departure, d.left
 	out := d.c.do(ctx, what)
 	d.calls++
+	d.left = out.left
 	if out.lent {
 		d.lend(s)
 	}
@@ -290,6 +293,7 @@ func (d *delivery) prove(ctx context.Context, refused *Error) error {
 	d.c.count.bisecting.Add(1)
 	what := d.c.submission(body)
 	what.token = d.token
+	what.departure, what.left = d.departure, true
 	out := d.c.do(ctx, what)
 	d.calls++
 	if out.token.text != "" {

@@ -134,9 +134,17 @@ type call struct {
 	token token
 	// outlived says that a 403 has outlived a new token: one more stands.
 	outlived bool
-	// departure is told when it leaves. Nil: nobody is, as of a part of a batch
-	// of which other parts have left.
+	// departure is told when it leaves and comes back. Nil: nobody is.
 	departure Departure
+	// left says that some of the same batch may have been taken before.
+	left bool
+}
+
+// pausing tells that the call is made once more.
+func (c *call) pausing() {
+	if c.left && c.departure != nil {
+		c.departure.Pausing()
+	}
 }
 
 // outcome is the answer for good.
@@ -158,12 +166,13 @@ func (c *Client) do(ctx context.Context, what call) outcome {
 		lent = lent || t.lent
 		t.lent = lent
 		switch {
-		case what.departure == nil || t.token.text == "":
-		case v.do == throttle:
+		case t.token.text == "": // nothing was sent
+		case v.do != throttle:
+			what.left = true
+		case !what.left && what.departure != nil:
 			what.departure.Waiting()
-		default:
-			what.departure = nil // it has left
 		}
+		t.left = what.left
 		switch {
 		case v.do == accept:
 			c.count.good()
@@ -173,10 +182,13 @@ func (c *Client) do(ctx context.Context, what call) outcome {
 			what.token = token{}
 			renewed[v.blame] = true
 			c.count.retries.Add(1)
+			what.pausing()
 			continue
 		case v.do == renew || v.do == stand:
 			return outcome{err: &v.err, blame: v.blame, attempt: t}
-		case ctx.Err() != nil:
+		}
+		what.pausing()
+		if ctx.Err() != nil {
 			return outcome{err: c.cancelled(ctx, v), attempt: t}
 		}
 
@@ -211,6 +223,7 @@ type attempt struct {
 	token token         // empty: there was none, so nothing was sent
 	paced time.Duration // waited for the rate windows
 	lent  bool          // somebody may still be reading the body
+	left  bool          // some of the batch may have been taken, now or before
 }
 
 // try makes a call once.

@@ -7,21 +7,29 @@ import "context"
 // which nothing of it leaves any more. That is how an import stops although
 // batches wait for the rate limits.
 //
-// Both methods are called by the goroutine that called Submit, never when it has
+// It also knows when nothing of the batch is under way although some of it may
+// have been taken: then ending the context costs no answer, and only leaves the
+// fate of the batch uncertain.
+//
+// The methods are called by the goroutine that called Submit, never when it has
 // returned.
 type Departure interface {
 	// Waiting is called when nothing of the batch can have been taken: at the
 	// start, and when all that was sent of it came back throttled.
 	Waiting()
-	// Leaving is called after Waiting, right before a request leaves. Where the
-	// context has ended when it returns, the request stays.
+	// Leaving is called after Waiting or Pausing, right before a request leaves.
+	// Where the context has ended when it returns, the request stays.
 	Leaving()
+	// Pausing is called when some of the batch may have been taken, nothing of it
+	// is under way, and a request has to be made once more: after a pause, or
+	// with a new token, or when the server lets us again.
+	Pausing()
 }
 
 type departureKey struct{}
 
 // WithDeparture gives a context whose submission, one, is followed by d. A
-// Submitter that knows nothing of departures calls neither method.
+// Submitter that knows nothing of departures calls none of its methods.
 func WithDeparture(ctx context.Context, d Departure) context.Context {
 	return context.WithValue(ctx, departureKey{}, d)
 }
@@ -39,3 +47,4 @@ type nobody struct{}
 
 func (nobody) Waiting() {}
 func (nobody) Leaving() {}
+func (nobody) Pausing() {}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,7 @@ type noting struct {
 
 func (n *noting) Waiting() { *n.said = append(*n.said, "waiting") }
 func (n *noting) Leaving() { *n.said = append(*n.said, "leaving"); n.leaving() }
+func (n *noting) Pausing() { *n.said = append(*n.said, "pausing") }
 
 // A batch that waits for the rate limit stays when its context ends, at once,
 // and takes nobody's place; and so does one that is called back at the last
@@ -64,27 +66,30 @@ func TestDepartureCalledBack(t *testing.T) {
 }
 
 // What came back throttled has not left; what came back with any other answer,
-// or none, may have been taken, and is followed no further.
+// or none, may have been taken, and pauses from then on.
 func TestDepartureComesBack(t *testing.T) {
 	for _, test := range []struct {
-		first answer
-		want  []string
+		first []answer
+		want  string
 	}{
-		{accepted, []string{"waiting", "leaving"}},
-		{status(429, "x"), []string{"waiting", "leaving", "waiting", "leaving"}},
-		{status(503, "x"), []string{"waiting", "leaving"}},
-		{answer{err: errors.New("reset")}, []string{"waiting", "leaving"}},
-		{status(400, "x"), []string{"waiting", "leaving"}}, // and taken apart
+		{nil, "waiting leaving"},
+		{[]answer{status(429, "x")}, "waiting leaving waiting leaving"},
+		{[]answer{status(503, "x")}, "waiting leaving pausing leaving"},
+		{[]answer{status(401, "x")}, "waiting leaving pausing leaving"},
+		{[]answer{{err: errors.New("reset")}}, "waiting leaving pausing leaving"},
+		{[]answer{status(429, "x"), status(503, "x"), status(429, "x")}, "waiting leaving waiting leaving pausing leaving pausing leaving"},
+		{[]answer{status(400, "x")}, "waiting leaving leaving leaving"}, // and taken apart
+		{[]answer{status(400, "x"), status(429, "x")}, "waiting leaving leaving pausing leaving leaving"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake()
-			f.submit = answers(test.first, accepted)
+			f.submit = answers(append(slices.Clone(test.first), accepted)...)
 			var said []string
 			if _, err := f.client(t, nil).Submit(follow(t.Context(), &said, func() {}), batchOf(`{"uid":"1"}`, `{"uid":"2"}`)); err != nil {
 				t.Fatal(err)
 			}
-			if !slices.Equal(said, test.want) {
-				t.Errorf("after %d: said %q, want %q", test.first.status, said, test.want)
+			if got := strings.Join(said, " "); got != test.want {
+				t.Errorf("after %+v: said %q, want %q", test.first, got, test.want)
 			}
 		})
 	}
