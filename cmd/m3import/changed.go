@@ -151,7 +151,7 @@ func (c change) text() string {
 }
 
 // changeNotes says what comes of the rows of changed sources.
-func (r *runner) changeNotes(changes []change) (notes []string) {
+func changeNotes(changes []change) (notes []string) {
 	for _, c := range changes {
 		switch c.fate {
 		case ignored:

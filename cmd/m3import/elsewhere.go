@@ -51,7 +51,7 @@ func (r *runner) knownImports() ([]known, error) {
 					"mend it:  m3import state repair "+shellQuote(dir)+"\n"+
 						"or import all the same: add --allow-beyond-dedupe-window, and what was sent from there more than 34 days ago may be billed twice")
 			case err != nil:
-				r.app.say("warning: %s cannot be read, so it is not known whether rows were sent from there before: %v", dir, err)
+				r.app.warn("warning: %s cannot be read, so it is not known whether rows were sent from there before: %v", dir, err)
 			}
 			r.others = append(r.others, list...)
 		}

@@ -131,11 +131,11 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 	if err != nil {
 		return err
 	}
-	r.app.sayAll(torn)
-	r.app.sayAll(anew)
-	r.app.sayAll(r.changeNotes(changes))
+	r.app.warnAll(torn)
+	r.app.warnAll(anew)
+	r.app.warnAll(changeNotes(changes))
 	if again > 0 {
-		r.app.say("up to %s sent before: sent again under the same uids, which the platform ignores and counts against your allowance", rowsText(again))
+		r.app.warn("up to %s sent before: sent again under the same uids, which the platform ignores and counts against your allowance", rowsText(again))
 	}
 	return nil
 }
