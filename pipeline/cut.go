@@ -94,92 +94,6 @@ func (im *Import) cutSource(reading, sending context.Context, i int, from checkp
 	}
 }
 
-// Try opens a source as Run would, and closes it: what is wrong with its
-// columns, format or mapping shows before anything is sent.
-func (im *Import) Try(path string) error {
-	src, _, err := im.open(path)
-	if err != nil {
-		return err
-	}
-	return src.Close()
-}
-
-// Look opens a source as Run would, and closes it: base is its Record.Source,
-// and rows whether there is anything in it but a header.
-func (im *Import) Look(path string) (base string, rows bool, err error) {
-	src, _, err := im.open(path)
-	if err != nil {
-		return "", false, err
-	}
-	defer src.Close()
-	_, err = src.Next()
-	if err == io.EOF {
-		return src.Base(), false, nil
-	}
-	return src.Base(), err == nil, err
-}
-
-// open opens a source with the columns that its mapping asks for.
-func (im *Import) open(path string) (*reader.Source, *mapper.Mapper, error) {
-	mapping, m := im.Mapping, im.mapper
-	if mapping == nil {
-		var err error
-		if mapping, err = im.shape(path, im.Reader); err != nil {
-			return nil, nil, err
-		}
-	}
-	if m == nil {
-		var err error
-		if m, err = mapping.Compile(); err != nil {
-			return nil, nil, err
-		}
-		now := im.Now
-		if now == nil {
-			now = time.Now
-		}
-		m = m.Flagging(now())
-		if im.Mapping != nil {
-			im.mapper = m
-		}
-	}
-	opt := merge(mapping.ReaderOptions(), im.Reader)
-	opt.Columns = withOrigin(opt.Columns)
-	src, err := im.openSource(path, opt)
-	return src, m, err
-}
-
-func (im *Import) openSource(path string, opt reader.Options) (*reader.Source, error) {
-	if path == "-" {
-		return reader.OpenReader("-", im.Stdin, opt)
-	}
-	return reader.Open(path, opt)
-}
-
-// ErrNoShape says that standard input was to be read without a mapping.
-var ErrNoShape = errors.New("standard input: a mapping is needed, as its shape cannot be looked at twice")
-
-// shape finds the mapping for a source in one of the shapes that need none:
-// CSV (or Parquet) with the columns of the m3ter Console's template, and
-// NDJSON lines that are measurements already.
-func (im *Import) shape(path string, opt reader.Options) (*mapper.Mapping, error) {
-	if path == "-" {
-		return nil, ErrNoShape
-	}
-	src, err := reader.Open(path, opt)
-	if err != nil {
-		return nil, err
-	}
-	defer src.Close()
-	if src.Format() == reader.NDJSON {
-		return mapper.Native(), nil
-	}
-	mapping, err := mapper.ForColumns(src.Columns())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return mapping, nil
-}
-
 // ErrSourceChanged is what Run ends with when a source is not any more what it
 // was when the import began. What the journal holds was read before.
 var ErrSourceChanged = errors.New("changed while the import ran")
@@ -200,21 +114,4 @@ func (im *Import) unchanged(i int) error {
 			src.Size, src.Modified.UTC().Format(time.RFC3339Nano), info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
 	}
 	return nil
-}
-
-// merge lays what was said on the command line over what the mapping says.
-func merge(opt, over reader.Options) reader.Options {
-	if over.Format != "" {
-		opt.Format = over.Format
-	}
-	if over.Compression != "" {
-		opt.Compression = over.Compression
-	}
-	if over.ChunkBytes != 0 {
-		opt.ChunkBytes = over.ChunkBytes
-	}
-	if over.MaxRecordBytes != 0 {
-		opt.MaxRecordBytes = over.MaxRecordBytes
-	}
-	return opt
 }

@@ -86,8 +86,10 @@ type Import struct {
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 
-	once     sync.Once      // setDefaults
-	mapper   *mapper.Mapper // of Mapping, once compiled
+	once     sync.Once // setDefaults
+	wayOnce  sync.Once
+	way      way // of Mapping
+	wayErr   error
 	selector *selector
 	status   status
 	slots    chan struct{} // one for each parcel between pack and commit

@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -16,6 +17,28 @@ type csvFormat struct {
 	keys    [][]byte // the same as JSON keys, unique, each with its colon
 	index   []int    // for each of Options.Columns its place in names, -1 when absent
 	rules   textRules
+}
+
+// of is the same format of another source.
+func (c *csvFormat) of(source string) *csvFormat {
+	other := *c
+	other.source = source
+	return &other
+}
+
+// csvHeader is what stands before the first record of a source, as it was read:
+// text, so many lines of it, which ends with a line. Where another source begins
+// with the same text, in the same dialect and under the same options, it is the
+// same: nothing behind its end has a part in it.
+type csvHeader struct {
+	text   []byte
+	lines  int64
+	format *csvFormat
+}
+
+// begins reports whether a source that starts with head starts with the header.
+func (h *csvHeader) begins(head []byte, d *dialect) bool {
+	return h != nil && h.format.dialect == *d && bytes.HasPrefix(head, h.text)
 }
 
 // newDialect checks the options and fills in the defaults. nl is the line

@@ -14,8 +14,8 @@ import (
 type input struct {
 	name   string // for messages
 	stored io.Reader
-	file   *os.File // stored, when it is a regular file: then it can be sought
-	size   int64    // of the file when it was opened, -1 when unknown
+	file   File  // stored, when it is a regular file: then it can be sought
+	size   int64 // of the file when it was opened, -1 when unknown
 	time   time.Time
 
 	compression Compression
@@ -26,6 +26,7 @@ type input struct {
 	unpacker    io.Closer   // what text reads from, when it must be closed
 	temp        *os.File    // a spooled Parquet file
 	closeStored bool
+	room        *room // that text was read into first, nil when that is not to be used again
 }
 
 // rawReader is an input's stored bytes, counted.
@@ -214,6 +215,8 @@ func (in *input) close() error {
 	if c, ok := in.stored.(io.Closer); ok && in.closeStored {
 		err = errors.Join(err, c.Close())
 	}
+	in.room.free()
+	in.room = nil
 	return err
 }
 
@@ -222,20 +225,17 @@ type peeker struct {
 	r    io.Reader
 	head []byte // read from r, not yet from the peeker
 	err  error  // of r, due after head
-	// first is how much memory a look takes at first: of ten thousand small
-	// sources each would need room for a large one.
-	first int
 }
 
 // peek returns the next n bytes, fewer when there are no more. They are good
-// until the next call.
+// until the next call. What a read gives beyond them is kept, when there is room.
 func (p *peeker) peek(n int) []byte {
 	for p.err == nil && len(p.head) < n {
 		if len(p.head) == cap(p.head) {
-			p.head = append(make([]byte, 0, min(n, max(2*cap(p.head), p.first, 512))), p.head...)
+			p.head = append(make([]byte, 0, min(n, max(2*cap(p.head), 512))), p.head...)
 		}
 		var k int
-		k, p.err = p.r.Read(p.head[len(p.head):min(n, cap(p.head))])
+		k, p.err = p.r.Read(p.head[len(p.head):cap(p.head)])
 		p.head = p.head[:len(p.head)+k]
 	}
 	return p.head[:min(n, len(p.head))]

@@ -2,6 +2,7 @@ package reader
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -137,27 +138,46 @@ func binaryKind(head []byte) string {
 			return k.what
 		}
 	}
-	head = head[:min(len(head), 4<<10)]
-	even, odd, control := 0, 0, 0
-	for i, b := range head {
-		switch {
-		case b == 0 && i%2 == 0:
-			even++
-		case b == 0:
-			odd++
-		case b < ' ' && !bytes.ContainsRune([]byte("\t\n\r\f\v\x1b\x1c\x1d\x1e\x1f"), rune(b)):
-			control++
-		}
-	}
+	even, odd, control := countControls(head[:min(len(head), 4<<10)])
 	// A stray control character in a field is that row's affair. A tenth of
 	// all bytes is a file of another kind.
-	switch n := len(head); {
+	switch n := min(len(head), 4<<10); {
 	case even*5 > n*2 && odd*20 < n || odd*5 > n*2 && even*20 < n:
 		return "text in UTF-16: convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)"
 	case (even+odd+control)*10 > n:
 		return "binary data, not text: only CSV, NDJSON and Parquet can be read, plain or in gzip or zstd"
 	}
 	return ""
+}
+
+// textControls are the control characters that texts have, a bit for each.
+const textControls uint32 = 1<<'\t' | 1<<'\n' | 1<<'\v' | 1<<'\f' | 1<<'\r' | 0x1f<<'\x1b'
+
+// countControls counts the zeros at even and at odd places, and the other
+// control characters that texts do not have.
+func countControls(head []byte) (even, odd, control int) {
+	for i := 0; i < len(head); {
+		if len(head)-i >= 8 {
+			// A byte below a space borrows, which sets its high bit and perhaps
+			// those of bytes above it: no hit means that there is none.
+			w := binary.LittleEndian.Uint64(head[i:])
+			if (w-' '*eachByte)&^w&eachHigh == 0 {
+				i += 8
+				continue
+			}
+		}
+		for stop := min(i+8, len(head)); i < stop; i++ {
+			switch b := head[i]; {
+			case b == 0 && i%2 == 0:
+				even++
+			case b == 0:
+				odd++
+			case b < ' ' && textControls>>b&1 == 0:
+				control++
+			}
+		}
+	}
+	return even, odd, control
 }
 
 // sniffNewline tells which byte ends the lines of a text that starts with

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -226,6 +227,33 @@ func TestNearNames(t *testing.T) {
 	} {
 		if got := strings.Join(nearNames(names, tt.name), " "); got != tt.want {
 			t.Errorf("%.20q: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// Looking at eight bytes at once counts what looking at each does.
+func TestCountControls(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		head := make([]byte, random.IntN(40))
+		for i := range head {
+			if head[i] = byte(random.IntN(256)); random.IntN(3) > 0 {
+				head[i] = byte(random.IntN(0x22)) // most are about a space
+			}
+		}
+		var even, odd, control int
+		for i, b := range head {
+			switch {
+			case b == 0 && i%2 == 0:
+				even++
+			case b == 0:
+				odd++
+			case b < ' ' && !strings.ContainsRune("\t\n\r\f\v\x1b\x1c\x1d\x1e\x1f", rune(b)):
+				control++
+			}
+		}
+		if e, o, c := countControls(head); e != even || o != odd || c != control {
+			t.Fatalf("%q: %d, %d, %d, want %d, %d, %d", head, e, o, c, even, odd, control)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"time"
 )
 
 // Source is an opened source. It is for one caller at a time; the chunks that
@@ -20,9 +23,30 @@ type Source struct {
 	reader formatReader
 }
 
+// File is a file that is open. *os.File is one.
+type File interface {
+	io.ReadSeekCloser
+	io.ReaderAt
+	Stat() (fs.FileInfo, error)
+}
+
+// Opener opens sources that are to be read with the same options. It remembers
+// the header of one: of ten thousand files most have the same. It may be used by
+// several callers at once.
+type Opener struct {
+	opt  Options
+	last atomic.Pointer[csvHeader]
+}
+
+// NewOpener makes an Opener.
+func NewOpener(opt Options) *Opener { return &Opener{opt: opt} }
+
 // Open opens the file at path. It reads as much as is needed to know the format
 // and the columns; errors name the file.
-func Open(path string, opt Options) (*Source, error) {
+func Open(path string, opt Options) (*Source, error) { return NewOpener(opt).Open(path) }
+
+// Open is the function of that name.
+func (o *Opener) Open(path string) (*Source, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		var bad *fs.PathError
@@ -31,7 +55,13 @@ func Open(path string, opt Options) (*Source, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	in := &input{name: path, stored: f, size: -1, closeStored: true}
+	return o.OpenFile(path, f)
+}
+
+// OpenFile is Open of a file that is open already, at its start, and called
+// name. The source closes it; when OpenFile fails it is closed, too.
+func (o *Opener) OpenFile(name string, f File) (*Source, error) {
+	in := &input{name: name, stored: f, size: -1, closeStored: true}
 	info, err := f.Stat()
 	switch {
 	case err != nil:
@@ -42,15 +72,15 @@ func Open(path string, opt Options) (*Source, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return open(in, opt)
+	return o.open(in)
 }
 
 // OpenReader opens what r yields as a source called name, whose suffixes count
 // like a file's. It cannot be sought. Closing the source does not close r.
 func OpenReader(name string, r io.Reader, opt Options) (*Source, error) {
-	return open(&input{name: name, stored: r, size: -1}, opt)
+	return NewOpener(opt).open(&input{name: name, stored: r, size: -1})
 }
 
 // Name is the name that the source was opened by.
@@ -71,6 +101,18 @@ func (s *Source) Columns() []string { return s.reader.columns() }
 
 // Size is the size of the file as it is stored, in bytes; -1 when unknown.
 func (s *Source) Size() int64 { return s.in.size }
+
+// Modified is when the file was written to last, as it was when it was opened;
+// zero when unknown.
+func (s *Source) Modified() time.Time { return s.in.time }
+
+// Ended reports whether Next has nothing left to read: it will return io.EOF,
+// and the file was as it had been opened when its end was read. It may be false
+// where Next returns io.EOF all the same.
+func (s *Source) Ended() bool {
+	t, ok := s.reader.(*textSource)
+	return ok && t.ended()
+}
 
 // SeekTo makes p, which must be the Pos or End of a record or the Start or End
 // of a chunk of this source, the start of the next chunk. The zero Pos is the
@@ -109,21 +151,23 @@ func (opt Options) withDefaults() (Options, error) {
 }
 
 // open finds out what in is. It closes in when it fails.
-func open(in *input, opt Options) (s *Source, err error) {
+func (o *Opener) open(in *input) (s *Source, err error) {
 	defer func() {
 		if err != nil {
 			in.close()
 			err = in.named(err)
 		}
 	}()
-	if opt, err = opt.withDefaults(); err != nil {
+	opt, err := o.opt.withDefaults()
+	if err != nil {
 		return nil, err
 	}
 	base, namedCompression, named := splitName(in.name)
 	in.compression = None // until it is known, for the words of errors
 	raw := &peeker{r: rawReader{in}}
 	if in.file != nil {
-		raw.first = int(min(in.size+1, sniffBytes))
+		in.room = newRoom(min(in.size+1, sniffBytes)) // one byte more, to see the end
+		raw.head = in.room.bytes[:0]
 	}
 	head := raw.peek(4)
 	if len(head) == 0 && raw.err != io.EOF {
@@ -152,7 +196,7 @@ func open(in *input, opt Options) (s *Source, err error) {
 		if strings.EqualFold(filepath.Ext(base), ".tsv") && opt.CSV.Delimiter == "" {
 			opt.CSV.Delimiter = "\t"
 		}
-		s.reader, err = openCSV(in, base, opt)
+		s.reader, err = openCSV(in, base, opt, &o.last)
 	}
 	if err != nil {
 		return nil, err
@@ -177,14 +221,19 @@ func openNDJSON(in *input, base string, opt Options) (formatReader, error) {
 	return newTextSource(in, format, nil, '\n', Pos{skipBOM(in), 1}, opt), nil
 }
 
-// openCSV reads the header, for which it looks as far ahead as it must.
-func openCSV(in *input, base string, opt Options) (formatReader, error) {
+// openCSV reads the header, for which it looks as far ahead as it must. last is
+// one that was read under the same options, if there is one.
+func openCSV(in *input, base string, opt Options, last *atomic.Pointer[csvHeader]) (formatReader, error) {
 	bom := skipBOM(in)
 	text := &in.text
 	head := text.peek(sniffBytes)
 	d, err := newDialect(opt, sniffNewline(head, text.err == io.EOF))
 	if err != nil {
 		return nil, err
+	}
+	if h := last.Load(); h.begins(head, &d) {
+		text.discard(len(h.text))
+		return newTextSource(in, h.format.of(base), h.format.names, d.nl, Pos{bom + int64(len(h.text)), 1 + h.lines}, opt), nil
 	}
 	limit := opt.MaxRecordBytes + 1<<20
 	for {
@@ -200,7 +249,6 @@ func openCSV(in *input, base string, opt Options) (formatReader, error) {
 			head = text.peek(min(2*len(head), limit+1))
 			continue
 		}
-		text.discard(n)
 		if names == nil {
 			opt.Columns = nil // an empty file lacks no column
 		}
@@ -208,6 +256,10 @@ func openCSV(in *input, base string, opt Options) (formatReader, error) {
 		if err != nil {
 			return nil, err
 		}
+		if n > 0 && head[n-1] == d.nl && names != nil {
+			last.Store(&csvHeader{bytes.Clone(head[:n]), lines, format})
+		}
+		text.discard(n)
 		return newTextSource(in, format, names, d.nl, Pos{bom + int64(n), 1 + lines}, opt), nil
 	}
 }

@@ -29,6 +29,7 @@ type textSource struct {
 	first  Pos
 
 	buf     []byte // text not handed out yet, buf[:n], and room for more
+	room    *room  // that buf is in, when it holds the whole text
 	n       int
 	ahead   []byte // what was read already and follows buf[:n]
 	looking bool   // buf has grown to find the end of its first record, see farSighted
@@ -43,15 +44,37 @@ func newTextSource(in *input, format textFormat, names []string, nl byte, first 
 	if in.file != nil && in.compression == None && in.size < int64(size) {
 		size = int(in.size) + 1 // ten thousand small files make as much garbage as they hold
 	}
-	return &textSource{
+	t := &textSource{
 		in: in, format: format, names: names, nl: nl,
 		size: size, max: opt.MaxRecordBytes, first: first, pos: first,
 	}
+	if in.room != nil && in.compression == None && in.text.err == io.EOF && len(in.text.head) <= size {
+		t.whole()
+	}
+	return t
 }
+
+// whole takes what was looked at for the text that is left: it is all of it.
+func (t *textSource) whole() {
+	t.err = io.EOF
+	if text := t.in.text.head; len(text) > 0 {
+		t.buf, t.n, t.room = text, len(text), t.in.room
+		t.in.last = text[len(text)-1]
+		t.in.room, t.in.text.head = nil, nil
+	}
+}
+
+// ended reports whether all was handed out, up to the end of the text.
+func (t *textSource) ended() bool { return t.buf == nil && len(t.ahead) == 0 && t.err == io.EOF }
 
 func (t *textSource) columns() []string { return t.names }
 func (t *textSource) start() Pos        { return t.first }
-func (t *textSource) close() error      { return t.in.close() }
+
+func (t *textSource) close() error {
+	t.room.free()
+	t.room = nil
+	return t.in.close()
+}
 
 // next implements formatReader. What a failing read left behind is cut as if
 // more were to come, so that an incomplete last record is never taken for a
@@ -154,7 +177,8 @@ func (t *textSource) shrink(n int) {
 func (t *textSource) emit(n int) *Chunk {
 	text := t.buf[:n]
 	rest := t.buf[n:t.n]
-	c := &textChunk{source: t, text: text, buf: t.buf}
+	c := &textChunk{source: t, text: text, buf: t.buf, room: t.room}
+	t.room = nil
 	if len(rest) == 0 && len(t.ahead) == 0 && t.err != nil {
 		t.buf, t.n = nil, 0 // of many sources, most are read in one go
 		return t.chunk(c, int64(n), int64(countLines(text, t.nl)))
@@ -236,6 +260,10 @@ func (t *textSource) seek(p Pos) error {
 		return nil // it is there, also when it is a stream that cannot go back
 	}
 	t.n, t.err, t.ahead, t.looking = 0, nil, nil, false
+	if t.room != nil {
+		t.room.free()
+		t.buf, t.room = nil, nil // it is as long as what was in it
+	}
 	if err := t.in.seek(p.Offset, p.Offset > t.first.Offset, t.nl); err != nil {
 		t.err = err
 		return err
@@ -269,6 +297,7 @@ type textChunk struct {
 	source *textSource
 	text   []byte
 	buf    []byte // text's buffer
+	room   *room  // that buf is in, nil when it is one of the source's
 }
 
 func (p *textChunk) records(c *Chunk) iter.Seq2[*Record, error] {
@@ -277,7 +306,11 @@ func (p *textChunk) records(c *Chunk) iter.Seq2[*Record, error] {
 
 func (p *textChunk) release() {
 	if p.buf != nil {
-		p.source.put(p.buf)
+		if p.room != nil {
+			p.room.free()
+		} else {
+			p.source.put(p.buf)
+		}
 		p.buf, p.text = nil, nil
 	}
 }
