@@ -43,18 +43,20 @@ func perRow(b *testing.B, rows int) (tell func()) {
 
 // pieces cuts the whole input; each chunk is the caller's.
 func (im *Import) pieces(b *testing.B, each func(piece)) {
-	c := make(chan piece)
+	c := make(chan []piece)
 	go func() {
 		defer close(c)
 		if err := im.cut(b.Context(), b.Context(), c); err != nil {
 			b.Error(err)
 		}
 	}()
-	for p := range c {
-		if p.err != nil {
-			b.Fatal(p.err)
+	for bundle := range c {
+		for _, p := range bundle {
+			if p.err != nil {
+				b.Fatal(p.err)
+			}
+			each(p)
 		}
-		each(p)
 	}
 }
 
@@ -122,12 +124,12 @@ func BenchmarkPack(b *testing.B) {
 	b.ReportAllocs()
 	defer perRow(b, benchRows)()
 	for b.Loop() {
-		in, out := make(chan *encoded), make(chan *parcel)
+		in, out := make(chan []*encoded), make(chan *parcel)
 		go func() {
 			defer close(in)
 			for _, e := range all {
 				again := *e // pack empties what it was given
-				in <- &again
+				in <- []*encoded{&again}
 			}
 		}()
 		go func() {

@@ -13,37 +13,77 @@ import (
 	"github.com/m3import/m3import/reader"
 )
 
-// piece is what cut hands on: a chunk with the mapper for it, the end of a
-// source, or the error that ends the input here.
+// piece is what cut makes of the input: a chunk with the mapper for it, the end
+// of a source, both, or the error that ends the input here.
 type piece struct {
 	source int
 	base   string // of the source: Record.Source
 	chunk  *lease // nil at the end of a source and for an error
 	mapper *mapper.Mapper
-	last   bool // the source ended with the piece before this one
+	last   bool // the source ends with this piece, unless that has an error
 	err    error
 }
 
+// cutter hands on the pieces of the input in bundles. A bundle is one piece, or
+// as many small sources as are little work together: to pass one on costs as
+// much as to parse some rows.
+type cutter struct {
+	im      *Import
+	reading context.Context // ends the loop early and cleanly
+	sending context.Context // ends it because nobody takes the chunks any more
+	out     chan<- []piece
+	bundle  []piece
+	bytes   int64 // in it
+}
+
+// The most of a bundle, before the last piece.
+const (
+	maxBundleBytes  = 64 << 10
+	maxBundlePieces = 32
+)
+
 // cut reads the sources one after the other, from the mark on, and cuts them
-// into chunks. reading ends the loop early and cleanly; sending ends it because
-// nobody takes the chunks any more. What goes wrong is the last piece in line,
-// so that everything before it is settled first.
-func (im *Import) cut(reading, sending context.Context, pieces chan<- piece) error {
+// into chunks. What goes wrong is the last piece in line, so that everything
+// before it is settled first.
+func (im *Import) cut(reading, sending context.Context, out chan<- []piece) error {
+	c := &cutter{im: im, reading: reading, sending: sending, out: out}
 	for i := im.Mark.Position.Source; i < len(im.Sources) && sending.Err() == nil; i++ {
 		from := checkpoint.Position{}
 		if i == im.Mark.Position.Source {
 			from = im.Mark.Position
 		}
-		if err := im.cutSource(reading, sending, i, from, pieces); err != nil {
-			send(sending, pieces, piece{source: i, err: err})
-			return nil
+		if err := c.source(i, from); err != nil {
+			c.add(piece{source: i, err: err})
+			break
 		}
 	}
+	c.flush()
 	return nil
 }
 
-func (im *Import) cutSource(reading, sending context.Context, i int, from checkpoint.Position, pieces chan<- piece) (err error) {
-	if reading.Err() != nil {
+// add puts a piece behind those before it, and hands them on unless a small
+// source may follow; false when nobody takes them any more.
+func (c *cutter) add(p piece) bool {
+	c.bundle = append(c.bundle, p)
+	if p.chunk != nil {
+		c.bytes += p.chunk.End.Offset - p.chunk.Start.Offset
+	}
+	if p.last && c.bytes < maxBundleBytes && len(c.bundle) < maxBundlePieces {
+		return true
+	}
+	return c.flush()
+}
+
+func (c *cutter) flush() bool {
+	bundle := c.bundle
+	c.bundle, c.bytes = nil, 0
+	return len(bundle) == 0 || send(c.sending, c.out, bundle)
+}
+
+// source cuts one source.
+func (c *cutter) source(i int, from checkpoint.Position) (err error) {
+	im := c.im
+	if c.reading.Err() != nil {
 		return ErrStopped
 	}
 	if err := im.unchanged(i); err != nil {
@@ -60,11 +100,11 @@ func (im *Import) cutSource(reading, sending context.Context, i int, from checkp
 		}
 	}
 	for {
-		if reading.Err() != nil {
+		if c.reading.Err() != nil {
 			return ErrStopped
 		}
 		chunk, err := src.Next()
-		if reading.Err() != nil {
+		if c.reading.Err() != nil {
 			// Whoever is stopped may have had its producer stopped with it: what
 			// came last can be half a row that looks like a whole one. It was
 			// never packed, so it is read again.
@@ -73,25 +113,36 @@ func (im *Import) cutSource(reading, sending context.Context, i int, from checkp
 		// Whatever else is wrong with a source that somebody writes to comes from
 		// that; and nothing that was read since may be sent, as it can be half of
 		// the old row and half of the new.
-		if err := im.unchanged(i); err != nil {
+		if err := im.unchangedBy(i, src); err != nil {
 			return err
 		}
-		if err == io.EOF {
+		if err != nil && err != io.EOF {
+			return err
+		}
+		p := piece{source: i, base: src.Base(), mapper: m, last: err == io.EOF || src.Ended()}
+		if chunk != nil {
+			p.chunk = newLease(chunk)
+		}
+		if p.last {
 			for _, r := range src.Remarks() {
 				if im.OnRemark != nil {
 					im.OnRemark(im.Sources[i].Path, r)
 				}
 			}
-			send(sending, pieces, piece{source: i, last: true})
-			return nil
 		}
-		if err != nil {
-			return err
-		}
-		if !send(sending, pieces, piece{source: i, base: src.Base(), chunk: newLease(chunk), mapper: m}) {
+		if !c.add(p) || p.last {
 			return nil
 		}
 	}
+}
+
+// encodeAll is encode of each piece of a bundle.
+func (im *Import) encodeAll(bundle []piece) []*encoded {
+	all := make([]*encoded, len(bundle))
+	for i, p := range bundle {
+		all[i] = im.encode(p)
+	}
+	return all
 }
 
 // ErrSourceChanged is what Run ends with when a source is not any more what it
@@ -109,9 +160,25 @@ func (im *Import) unchanged(i int) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w: it is gone: %w", src.Path, ErrSourceChanged, errors.Unwrap(err))
 	}
-	if info.Size() != src.Size || !info.ModTime().Equal(src.Modified) {
-		return fmt.Errorf("%s: %w: %d bytes of %s when it began, %d bytes of %s now", src.Path, ErrSourceChanged,
-			src.Size, src.Modified.UTC().Format(time.RFC3339Nano), info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
+	return im.as(i, info.Size(), info.ModTime())
+}
+
+// unchangedBy is unchanged after a look into the source. Of one that was read to
+// its end the reader has seen to it that it stayed what it was when it was opened.
+func (im *Import) unchangedBy(i int, src *reader.Source) error {
+	if im.Sources[i].Modified.IsZero() || !src.Ended() {
+		return im.unchanged(i)
 	}
-	return nil
+	return im.as(i, src.Size(), src.Modified())
+}
+
+// as reports that size and time of a source are not what they were when the
+// import began.
+func (im *Import) as(i int, size int64, modified time.Time) error {
+	src := im.Sources[i]
+	if size == src.Size && modified.Equal(src.Modified) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: %d bytes of %s when it began, %d bytes of %s now", src.Path, ErrSourceChanged,
+		src.Size, src.Modified.UTC().Format(time.RFC3339Nano), size, modified.UTC().Format(time.RFC3339Nano))
 }

@@ -120,11 +120,11 @@ func (im *Import) Run(ctx context.Context) error {
 	if in, ok := im.Stdin.(io.Closer); ok {
 		defer context.AfterFunc(sending, func() { in.Close() })()
 	}
-	pieces := make(chan piece)
+	pieces := make(chan []piece)
 	parcels := make(chan *parcel)
 
 	g.Go(func() error { defer close(pieces); return im.cut(ctx, sending, pieces) })
-	encoded := ordered(sending, g, im.Encoders, 2*im.Encoders, pieces, im.encode)
+	encoded := ordered(sending, g, im.Encoders, 2*im.Encoders, pieces, im.encodeAll)
 	g.Go(func() error { defer close(parcels); return im.pack(sending, encoded, parcels) })
 	settled := ordered(sending, g, im.Uploads, im.Window, parcels, func(p *parcel) *parcel { return im.submit(sending, p) })
 	g.Go(func() error { return com.run(sending, settled) })

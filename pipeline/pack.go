@@ -34,24 +34,26 @@ type span struct{ items, json, amounts int }
 
 // pack turns encoded chunks into parcels. It returns early when nobody takes
 // them any more.
-func (im *Import) pack(ctx context.Context, in <-chan *encoded, out chan<- *parcel) error {
+func (im *Import) pack(ctx context.Context, in <-chan []*encoded, out chan<- *parcel) error {
 	p := &packer{im: im, ctx: ctx, out: out, at: im.Mark.Position}
 	p.ledger.init()
 	if !p.begin() {
 		return nil
 	}
 	for {
-		e, ok := receive(ctx, in)
+		bundle, ok := receive(ctx, in)
 		if !ok {
 			break
 		}
-		goOn := p.chunk(e)
-		if e.chunk != nil {
-			e.chunk.free() // parcels hold what they took rows of
-		}
-		im.reuse(e)
-		if !goOn {
-			return nil
+		for _, e := range bundle {
+			goOn := p.chunk(e)
+			if e.chunk != nil {
+				e.chunk.free() // parcels hold what they took rows of
+			}
+			im.reuse(e)
+			if !goOn {
+				return nil
+			}
 		}
 	}
 	if len(p.cur.stays) > 0 {
@@ -80,7 +82,7 @@ func (p *packer) chunk(e *encoded) bool {
 		p.read = e.chunk.Consumed
 		p.cur.consumed = p.read
 	}
-	if e.last {
+	if e.last && e.err == nil {
 		p.cur.stay(e.source).done = true
 		p.at, p.read = checkpoint.Position{Source: e.source + 1}, 0
 		p.cur.end, p.cur.consumed = p.at, 0

@@ -106,12 +106,12 @@ func (s *Source) Size() int64 { return s.in.size }
 // zero when unknown.
 func (s *Source) Modified() time.Time { return s.in.time }
 
-// Ended reports whether Next has nothing left to read: it will return io.EOF,
-// and the file was as it had been opened when its end was read. It may be false
-// where Next returns io.EOF all the same.
+// Ended reports whether all of a file is read, and it was at its end what it was
+// when it was opened: Next will return io.EOF. It may be false where Next returns
+// io.EOF all the same, and is for what is not a regular file.
 func (s *Source) Ended() bool {
 	t, ok := s.reader.(*textSource)
-	return ok && t.ended()
+	return ok && s.in.file != nil && t.ended()
 }
 
 // SeekTo makes p, which must be the Pos or End of a record or the Start or End
