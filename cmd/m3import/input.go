@@ -27,8 +27,9 @@ type finder struct {
 
 	paths []string
 	files identities
-	own   map[string]int // state directory → files of its own that were left out
-	notes []string       // about links
+	real  map[string]string // folder → the same without symbolic links
+	own   map[string]int    // state directory → files of its own that were left out
+	notes []string          // about links
 }
 
 // findSources turns arguments into paths: files as they are, directories and
@@ -43,7 +44,7 @@ func findSources(args []string, state string, emptyOK bool) (paths, notes []stri
 		}
 		return args, nil, nil
 	}
-	f := &finder{files: identities{}, own: map[string]int{}}
+	f := &finder{files: identities{last: map[fileKey]int{}}, real: map[string]string{}, own: map[string]int{}}
 	if state != "" {
 		if f.state, err = filepath.Abs(state); err != nil {
 			return nil, nil, err
@@ -86,12 +87,8 @@ func (f *finder) add(arg string) (int, error) {
 		if path, err = filepath.Abs(path); err != nil {
 			return 0, err
 		}
-		info, err := regular(path)
-		if err != nil {
-			return 0, err
-		}
 		// A link may lead into a state directory.
-		target, err := filepath.EvalSymlinks(path)
+		info, target, err := f.follow(path)
 		if err != nil {
 			return 0, err
 		}
@@ -111,6 +108,26 @@ func (f *finder) add(arg string) (int, error) {
 		f.take(path, info)
 	}
 	return n, nil
+}
+
+// follow looks at what is to be a regular file, and finds it without symbolic
+// links. Most are none, and their folders are few.
+func (f *finder) follow(path string) (info fs.FileInfo, target string, err error) {
+	if info, err = os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		if info, err = regular(path); err == nil {
+			target, err = filepath.EvalSymlinks(path)
+		}
+		return info, target, err
+	}
+	folder := filepath.Dir(path)
+	real, known := f.real[folder]
+	if !known {
+		if real, err = filepath.EvalSymlinks(folder); err != nil {
+			return nil, "", err
+		}
+		f.real[folder] = real
+	}
+	return info, filepath.Join(real, filepath.Base(path)), nil
 }
 
 // take adds a file unless it is there already. Of a file and links to it the
@@ -137,25 +154,30 @@ func isLink(path string) bool {
 }
 
 // identities finds files again, whatever they are called.
-type identities map[fileKey][]identity
+type identities struct {
+	all  []identity
+	last map[fileKey]int // of each key the last one in all, counted from 1
+}
 
 // fileKey is what the same file surely has in common.
 type fileKey struct{ size, modified int64 }
 
 type identity struct {
-	info fs.FileInfo
-	at   int
+	info   fs.FileInfo
+	at     int
+	before int // the one before it that has the same key, 0 for none
 }
 
 // find returns where a file was entered, or enters it at.
-func (m identities) find(info fs.FileInfo, at int) (was int, seen bool) {
+func (m *identities) find(info fs.FileInfo, at int) (was int, seen bool) {
 	key := fileKey{info.Size(), info.ModTime().UnixNano()}
-	for _, id := range m[key] {
-		if os.SameFile(id.info, info) {
+	for i := m.last[key]; i > 0; i = m.all[i-1].before {
+		if id := m.all[i-1]; os.SameFile(id.info, info) {
 			return id.at, true
 		}
 	}
-	m[key] = append(m[key], identity{info, at})
+	m.all = append(m.all, identity{info, at, m.last[key]})
+	m.last[key] = len(m.all)
 	return at, false
 }
 
