@@ -20,6 +20,19 @@ func (im *Import) Try(path string) error {
 	return src.Close()
 }
 
+// TryFile is Try of a file that is open already, at its start. It closes it.
+func (im *Import) TryFile(path string, f reader.File) error {
+	w, err := im.wayOf(path)
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	src, err := w.opener.OpenFile(path, f)
+	if err != nil {
+		return err
+	}
+	return src.Close()
+}
+
 // Look opens a source as Run would, and closes it: base is its Record.Source,
 // and rows whether there is anything in it but a header.
 func (im *Import) Look(path string) (base string, rows bool, err error) {

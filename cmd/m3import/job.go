@@ -29,12 +29,13 @@ type job struct {
 	mappingHash string
 	selection   string // Plan.Selection
 	verifyFull  bool
-	force       bool     // send sources that were imported before, too
-	finished    string   // the unfinished import that this command has gone on with to its end
-	same        bool     // a source that looks like one imported before is it
-	touched     bool     // resumable found a source of which only the time is another
-	torn        []string // what resumable found out about lines that were not whole
-	copies      bool     // sources of the same content are all sent: what an earlier import did
+	force       bool                        // send sources that were imported before, too
+	finished    string                      // the unfinished import that this command has gone on with to its end
+	same        bool                        // a source that looks like one imported before is it
+	touched     bool                        // resumable found a source of which only the time is another
+	torn        []string                    // what resumable found out about lines that were not whole
+	prints      map[string]checkpoint.Print // of sources, by path: taken a moment ago
+	copies      bool                        // sources of the same content are all sent: what an earlier import did
 }
 
 // stateDir is where the job's state is kept when nothing else was said: one
@@ -90,6 +91,9 @@ func (j *job) fingerprint(path string) (checkpoint.Source, error) {
 	if path == "-" {
 		return checkpoint.Source{Path: "-", Print: checkpoint.Print{Size: -1}}, nil
 	}
+	if p, ok := j.prints[path]; ok && (p.Full != "" || !j.verifyFull) {
+		return j.source(path, p), nil
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return checkpoint.Source{}, err
@@ -106,10 +110,15 @@ func (j *job) fingerprint(path string) (checkpoint.Source, error) {
 	if err != nil {
 		return checkpoint.Source{}, fmt.Errorf("%s: %w", path, err)
 	}
+	return j.source(path, p), nil
+}
+
+// source is the source of that path and print.
+func (j *job) source(path string, p checkpoint.Print) checkpoint.Source {
 	if j.namesCount() {
 		p.Name = filepath.Base(path)
 	}
-	return checkpoint.Source{Path: path, Print: p}, nil
+	return checkpoint.Source{Path: path, Print: p}
 }
 
 // namesCount reports whether a source's name is a part of its rows' uids: then
@@ -151,6 +160,7 @@ func (j *job) newPlan(a *app, journal *checkpoint.Journal, read reader.Options) 
 		}
 		list = append(list, candidate{src, done})
 	}
+	j.prints = nil // they get old
 	var notes []string
 	var err error
 	plan.Sources, notes, err = j.withoutCopies(list, &pipeline.Import{Mapping: j.mapping, Reader: read})

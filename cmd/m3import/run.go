@@ -477,21 +477,3 @@ func (a *app) stateFor(flag string, j *job) (string, error) {
 	}
 	return j.stateDir(root), nil
 }
-
-// preflight opens every source with its mapping, so that a missing column in
-// the last of them is found before the first row of the first is sent.
-func (a *app) preflight(ctx context.Context, f *runFlags, j *job) error {
-	im := &pipeline.Import{Mapping: j.mapping, Reader: f.reader()}
-	for _, path := range j.paths {
-		if path == "-" {
-			continue
-		}
-		if ctx.Err() != nil {
-			return pipeline.ErrStopped
-		}
-		if err := im.Try(path); err != nil {
-			return withColumnHint(err, j.mapping, "nothing was sent")
-		}
-	}
-	return nil
-}

@@ -108,6 +108,7 @@ func (r *runner) all(ctx context.Context) error {
 // resume goes on with an unfinished import to its end.
 func (r *runner) resume(ctx context.Context, plan checkpoint.Plan, mark checkpoint.Mark) error {
 	now, grown, err := r.job.resumable(plan, mark)
+	r.job.prints = nil // they get old while this import runs
 	if err != nil {
 		return coded(exitUsage, err, r.wayOn(plan))
 	}
