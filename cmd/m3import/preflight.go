@@ -22,6 +22,9 @@ import (
 func (a *app) preflight(ctx context.Context, f *runFlags, j *job) error {
 	im := &pipeline.Import{Mapping: j.mapping, Reader: f.reader()}
 	tried := j.tryAll(ctx, im)
+	if j.kind != "" {
+		j.prints = nil // of files that perhaps another run writes, until the state is locked
+	}
 	for i, path := range j.paths {
 		if path == "-" {
 			continue
