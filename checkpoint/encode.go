@@ -100,6 +100,54 @@ func (o *object) time(name string, t time.Time) {
 	*o = append(t.UTC().AppendFormat(append(*o, '"'), time.RFC3339Nano), '"')
 }
 
+// date is time in the way of encoding/json: a zero time counts, and one that
+// JSON has no text for is an error.
+func (o *object) date(name string, t time.Time) error {
+	o.name(name)
+	return o.stamp(t)
+}
+
+func (o *object) stamp(t time.Time) error {
+	text, err := t.AppendText(append(*o, '"'))
+	if err != nil {
+		return err
+	}
+	*o = append(text, '"')
+	return nil
+}
+
+// source adds the members of a source. line is what stands before each of them:
+// "" for no layout, otherwise a line end and what indents the next line.
+func (o *object) source(s *Source, line string) (err error) {
+	name := func(name string) {
+		o.comma()
+		*o = append(append(*o, line...), '"')
+		*o = append(append(*o, name...), `":`...)
+		if line != "" {
+			*o = append(*o, ' ')
+		}
+	}
+	text := func(key, value string) {
+		if value != "" {
+			name(key)
+			*o = jsonx.AppendStringS(*o, value)
+		}
+	}
+	name("path")
+	*o = jsonx.AppendStringS(*o, s.Path)
+	text("name", s.Name)
+	name("size")
+	*o = strconv.AppendInt(*o, s.Size, 10)
+	if !s.Modified.IsZero() {
+		name("modified")
+		err = o.stamp(s.Modified)
+	}
+	text("head", s.Head)
+	text("tail", s.Tail)
+	text("full", s.Full)
+	return err
+}
+
 func (o *object) counts(name string, c *Counts) {
 	o.name(name).open('{')
 	o.int("read", c.Read)

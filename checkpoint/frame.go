@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -37,6 +38,29 @@ func appendFrame(dst []byte, kind string, content []byte) []byte {
 	dst = append(dst, frameContent...)
 	dst = append(dst, content...)
 	return append(dst, frameEnd...)
+}
+
+// planFrame is the frame of a plan, laid out as frameOf lays it out. The sources
+// are written by hand, because they can be many thousands.
+func planFrame(p *Plan) ([]byte, error) {
+	few := *p
+	few.Sources = nil
+	text, err := json.MarshalIndent(&few, "", "  ")
+	// No text in it has a line end, so this is the member and no other.
+	before, after, ok := bytes.Cut(text, []byte("\n  \"sources\": null"))
+	if err != nil || !ok || len(p.Sources) == 0 {
+		return frameOf(kindPlan, p)
+	}
+	o := append(make(object, 0, len(text)+300*len(p.Sources)), before...)
+	o = append(o, "\n  \"sources\": ["...)
+	for i := range p.Sources {
+		o.comma()
+		o = append(o, "\n    {"...)
+		err = errors.Join(err, o.source(&p.Sources[i], "\n      "))
+		o = append(o, "\n    }"...)
+	}
+	o = append(append(o, "\n  ]"...), after...)
+	return appendFrame(nil, kindPlan, o), err
 }
 
 // frameOf is appendFrame for what is written rarely, laid out for people.

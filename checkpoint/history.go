@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"strconv"
 	"time"
 )
 
@@ -35,8 +37,14 @@ type entry struct {
 type identity [16]byte
 
 func identify(org, endpoint, mapping string, p *Print) identity {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %d %s %s", org, endpoint, mapping, p.Name, p.Size, p.Head, p.Tail))
-	return identity(sum[:])
+	text := make([]byte, 0, 512)
+	for _, part := range [...]string{org, endpoint, mapping, p.Name} {
+		text = append(strconv.AppendQuote(text, part), ' ')
+	}
+	text = append(strconv.AppendInt(text, p.Size, 10), ' ')
+	text = append(append(append(text, p.Head...), ' '), p.Tail...)
+	sum := sha256.Sum256(text)
+	return identity(sum[:len(identity{})])
 }
 
 const (
@@ -47,17 +55,30 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// appendEntry appends the line, without its newline. It sets ID and Sum.
+// appendEntry appends the line, without its newline, with an ID and a Sum of its
+// own. It is written by hand, as encoding/json reads it, because there is one
+// for each source of an import.
 func appendEntry(dst []byte, e *entry) ([]byte, error) {
 	id := identify(e.OrgID, e.Endpoint, e.Mapping, &e.Print)
-	e.ID, e.Sum = hex.EncodeToString(id[:]), ""
-	text, err := json.Marshal(e)
-	if err != nil {
+	start := len(dst)
+	o := object(hex.AppendEncode(append(dst, entryID...), id[:]))
+	o = append(o, '"')
+	err := errors.Join(o.date("began", e.Began), o.date("when", e.When))
+	o.text("import", e.Import)
+	o.text("org_id", e.OrgID)
+	o.text("endpoint", e.Endpoint)
+	o.text("mapping_hash", e.Mapping)
+	if err = errors.Join(err, o.source(&e.Source, "")); err != nil {
 		return dst, err
 	}
-	text = text[:len(text)-len(entrySum)-len(entryEnd)]
-	dst = append(append(dst, text...), entrySum...)
-	return fmt.Appendf(dst, "%08x"+entryEnd, crc32.Checksum(text, castagnoli)), nil
+	sum := crc32.Checksum(o[start:], castagnoli)
+	o = append(o, entrySum...)
+	return append(appendHex32(o, sum), entryEnd...), nil
+}
+
+// appendHex32 appends eight hexadecimal digits.
+func appendHex32(dst []byte, sum uint32) []byte {
+	return hex.AppendEncode(dst, binary.BigEndian.AppendUint32(nil, sum))
 }
 
 // checkEntry holds a line to its checksum and returns whom it is about.
@@ -68,7 +89,7 @@ func checkEntry(line []byte) (id identity, err error) {
 		return id, errors.New("it does not end with its checksum")
 	}
 	text := body[:at-len(entrySum)]
-	if want := fmt.Sprintf("%08x", crc32.Checksum(text, castagnoli)); want != string(body[at:]) {
+	if want := string(appendHex32(nil, crc32.Checksum(text, castagnoli))); want != string(body[at:]) {
 		return id, fmt.Errorf("it has the checksum %s, expect %q", want, body[at:])
 	}
 	text, ok = bytes.CutPrefix(text, []byte(entryID))
@@ -103,6 +124,9 @@ func (j *Journal) Imported(org, endpoint, mappingHash string, p Print) (was Earl
 		if err := j.readHistory(); err != nil {
 			return Earlier{}, false, err
 		}
+	}
+	if len(j.index.last) == 0 {
+		return Earlier{}, false, nil // a new directory
 	}
 	for i := j.index.last[identify(org, endpoint, mappingHash, &p)]; i != 0; i = j.index.lines[i].before {
 		e, err := j.entry(j.index.lines[i])

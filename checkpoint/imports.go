@@ -27,16 +27,33 @@ func imports(fsys FS, dir string) ([]Import, error) {
 	if err != nil {
 		return nil, err
 	}
+	return importsBeside(fsys, dir, now)
+}
+
+// Imports is the function of that name for the directory of the journal. Of its
+// own import the journal knows what it would read.
+func (j *Journal) Imports() ([]Import, error) {
+	if j.err != nil {
+		return imports(j.fsys, j.dir) // what a commit that failed has left
+	}
+	now := j.state
+	now.mark, _ = j.Mark()
+	return importsBeside(j.fsys, j.dir, now)
+}
+
+// importsBeside reads all imports but the one that the directory is about.
+func importsBeside(fsys FS, dir string, now state) (all []Import, err error) {
 	entries, err := fsys.ReadDir(filepath.Join(dir, importsName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	var all []Import
 	for _, e := range entries {
 		home := filepath.Join(dir, importsName, e.Name())
 		one := Import{Rejects: filepath.Join(home, rejectsName), Current: now.begun && e.Name() == now.plan.ID}
 		var perr error
-		if one.Plan, perr = loadPlan(fsys, filepath.Join(home, planName), e.Name()); perr == nil {
+		if one.Current {
+			one.Plan, one.Mark = now.plan, now.mark
+		} else if one.Plan, perr = loadPlan(fsys, filepath.Join(home, planName), e.Name()); perr == nil {
 			one.Mark, perr = loadMark(fsys, filepath.Join(home, markName), &one.Plan)
 		}
 		switch {

@@ -182,7 +182,7 @@ func (j *Journal) begin(p Plan) error {
 	if err := j.fsys.Mkdir(home, 0o700); err != nil {
 		return err // ErrExist too: an id is for one import
 	}
-	plan, err := frameOf(kindPlan, &p)
+	plan, err := planFrame(&p)
 	if err != nil {
 		return err
 	}

@@ -50,13 +50,26 @@ func sourceLines(fsys FS, dir, id string) iter.Seq2[SourceCounts, error] {
 			yield(SourceCounts{}, err)
 			return
 		}
+		linesUpTo(fsys, home, mark.SourcesLen)(yield)
+	}
+}
+
+// SourceLines is the function of that name for the import of the journal, as far
+// as its last commit vouches for them.
+func (j *Journal) SourceLines() iter.Seq2[SourceCounts, error] {
+	return linesUpTo(j.fsys, j.home(""), j.mark.SourcesLen)
+}
+
+// linesUpTo yields the lines within the first size bytes.
+func linesUpTo(fsys FS, home string, size int64) iter.Seq2[SourceCounts, error] {
+	return func(yield func(SourceCounts, error) bool) {
 		f, err := fsys.OpenFile(filepath.Join(home, sourcesName), os.O_RDONLY, 0)
 		if err != nil {
 			yield(SourceCounts{}, err)
 			return
 		}
 		defer f.Close()
-		dec := json.NewDecoder(io.NewSectionReader(f, 0, mark.SourcesLen))
+		dec := json.NewDecoder(io.NewSectionReader(f, 0, size))
 		for n := 1; ; n++ {
 			var s SourceCounts
 			err := dec.Decode(&s)

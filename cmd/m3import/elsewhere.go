@@ -56,18 +56,23 @@ func (r *runner) knownImports() ([]known, error) {
 			r.others = append(r.others, list...)
 		}
 	}
-	list, err := r.importsOf(own)
-	return slices.Concat(r.others, list), err
+	imports, err := r.journal.Imports()
+	return slices.Concat(r.others, r.ofTheJob(imports, own)), err
 }
 
-func (r *runner) importsOf(dir string) (list []known, err error) {
+func (r *runner) importsOf(dir string) ([]known, error) {
 	imports, err := checkpoint.Imports(dir)
+	return r.ofTheJob(imports, dir), err
+}
+
+// ofTheJob are those imports of a directory that go where the job goes.
+func (r *runner) ofTheJob(imports []checkpoint.Import, dir string) (list []known) {
 	for _, im := range imports {
 		if im.Plan.OrgID == r.job.orgID && im.Plan.Endpoint == r.job.endpoint && im.Mark.Begun() {
 			list = append(list, newKnown(im, dir))
 		}
 	}
-	return list, err
+	return list
 }
 
 // contentKey is the same for the same content, and rarely for another.

@@ -119,7 +119,7 @@ func newReport(plan checkpoint.Plan, mark checkpoint.Mark, before checkpoint.Cou
 // ones left and the mark; with an error they are not all.
 func sourceReports(plan checkpoint.Plan, mark checkpoint.Mark, j *checkpoint.Journal) ([]sourceReport, error) {
 	var list []sourceReport
-	for line, err := range checkpoint.SourceLines(j.Dir(), plan.ID) {
+	for line, err := range j.SourceLines() {
 		if err != nil {
 			return list, err
 		}

@@ -139,7 +139,7 @@ func (r *runner) resume(ctx context.Context, plan checkpoint.Plan, mark checkpoi
 
 // begin carries out a new import.
 func (r *runner) begin(ctx context.Context, plan checkpoint.Plan) error {
-	if imports, err := checkpoint.Imports(r.journal.Dir()); err == nil {
+	if imports, err := r.journal.Imports(); err == nil {
 		r.warnOfMapping(plan, imports)
 	}
 	if err := r.tellUnfinished(plan); err != nil {
@@ -268,7 +268,7 @@ func (r *runner) mend() string {
 // noneMended is what a replay ends with that skipped files because they are as
 // they were when they were replayed last.
 func (r *runner) noneMended() error {
-	imports, err := checkpoint.Imports(r.journal.Dir())
+	imports, err := r.journal.Imports()
 	if err != nil {
 		return err
 	}
@@ -296,7 +296,7 @@ func (r *runner) remind(err error) {
 	if err != nil && !errors.Is(err, errRejects) || r.job.kind != "" {
 		return
 	}
-	imports, e := checkpoint.Imports(r.journal.Dir())
+	imports, e := r.journal.Imports()
 	if e != nil {
 		return // m3import status tells
 	}
