@@ -33,12 +33,16 @@ type input struct {
 type rawReader struct{ in *input }
 
 func (r rawReader) Read(p []byte) (int, error) {
-	n, err := r.in.stored.Read(p)
-	r.in.read += int64(n)
-	if err == io.EOF && r.in.file != nil {
-		if changed := r.in.changed(r.in.read); changed != nil {
+	in := r.in
+	n, err := in.stored.Read(p)
+	in.read += int64(n)
+	// A file that gives less than it was asked for, up to its size, has ended there
+	// if that is still its size.
+	if in.file != nil && (err == io.EOF || err == nil && n < len(p) && in.read == in.size) {
+		if changed := in.changed(in.read); changed != nil {
 			return n, changed
 		}
+		err = io.EOF
 	}
 	return n, err
 }

@@ -101,9 +101,11 @@ func (j *job) try(path string, im *pipeline.Import, buf []byte) (p checkpoint.Pr
 		err = errNotFine
 	case info.Size() < int64(len(buf)):
 		var n int
-		n, err = io.ReadFull(f, buf[:info.Size()+1]) // one byte more than there should be
-		if int64(n) != info.Size() || err != io.EOF && err != io.ErrUnexpectedEOF {
+		n, err = f.Read(buf[:info.Size()+1]) // one byte more than there should be
+		if int64(n) != info.Size() {
 			err = errNotFine
+		}
+		if err != nil && err != io.EOF {
 			break
 		}
 		h := &heldFile{bytes.NewReader(buf[:n]), f, info}
