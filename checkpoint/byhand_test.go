@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -125,4 +127,58 @@ func TestIdentityStays(t *testing.T) {
 func sha(text string) identity {
 	sum := sha256.Sum256([]byte(text))
 	return identity(sum[:16])
+}
+
+// A line of the finished sources that is read by hand is what encoding/json reads;
+// what is not as it was written is left to that.
+func TestSourceLineReadByHand(t *testing.T) {
+	byHand := 0
+	for seed := range uint64(5000) {
+		rnd := rand.New(rand.NewPCG(seed, 3))
+		n := func() int64 { return rnd.Int64() >> rnd.IntN(63) }
+		was := SourceCounts{Path: drawSource(rnd, seed%2 == 1).Path, Counts: Counts{Read: n(), Accepted: n(), Rejected: n(), Filtered: n(), Measurements: n()}}
+		line := append(was.Append(nil), '\n')
+		if seed%4 > 1 {
+			line[rnd.IntN(len(line))] = "0x{}\",: \n\\\x01\xff"[rnd.IntN(12)]
+		}
+		var got, want SourceCounts
+		if !got.parse(line) {
+			continue
+		}
+		byHand++
+		if err := json.Unmarshal(line, &want); err != nil || got != want {
+			t.Fatalf("%q: %+v, want %+v (%v)", line, got, want, err)
+		}
+	}
+	if byHand < 1000 {
+		t.Errorf("only %d lines were read by hand", byHand)
+	}
+}
+
+// Lines that are read by hand and others come in the order of the file, and what
+// cannot be read is told with its number.
+func TestSourceLinesOfEachKind(t *testing.T) {
+	home := t.TempDir()
+	var text []byte
+	for _, path := range []string{"/a", "/b", "/c\nd", "/e", "/f"} {
+		text = append((&SourceCounts{Path: path, Counts: Counts{Read: 7}}).Append(text), '\n')
+	}
+	for cut, want := range map[int]string{
+		0: `["/a" "/b" "/c\nd" "/e" "/f"] <nil>`, 1: `["/a" "/b" "/c\nd" "/e" "/f"] <nil>`,
+		2: `["/a" "/b" "/c\nd" "/e"] ` + filepath.Join(home, sourcesName) + ", line 5: unexpected EOF",
+	} {
+		if err := os.WriteFile(filepath.Join(home, sourcesName), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var paths []string
+		var last error
+		for line, err := range linesUpTo(OS, home, int64(len(text)-cut)) {
+			if last = err; err == nil {
+				paths = append(paths, line.Path)
+			}
+		}
+		if got := fmt.Sprintf("%q %v", paths, last); got != want {
+			t.Errorf("without the last %d bytes: %s, want %s", cut, got, want)
+		}
+	}
 }

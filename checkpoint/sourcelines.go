@@ -1,6 +1,8 @@
 package checkpoint
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/m3import/m3import/internal/jsonx"
 )
@@ -31,6 +34,40 @@ func (s *SourceCounts) Append(dst []byte) []byte {
 		dst = strconv.AppendInt(dst, m.n, 10)
 	}
 	return append(dst, '}')
+}
+
+// parse reads a line, with its newline, as Append writes it when there is nothing
+// to escape; false when it is another.
+func (s *SourceCounts) parse(line []byte) bool {
+	line, ok := bytes.CutPrefix(line, []byte(`{"source":"`))
+	path, line, found := bytes.Cut(line, []byte{'"'})
+	if !ok || !found || !utf8.Valid(path) {
+		return false
+	}
+	for _, b := range path {
+		if b < ' ' || b == '\\' {
+			return false
+		}
+	}
+	s.Path = string(path)
+	for _, m := range [...]struct {
+		key string
+		n   *int64
+	}{{`,"read":`, &s.Read}, {`,"accepted":`, &s.Accepted}, {`,"rejected":`, &s.Rejected}, {`,"filtered":`, &s.Filtered}, {`,"measurements":`, &s.Measurements}} {
+		if line, ok = bytes.CutPrefix(line, []byte(m.key)); !ok {
+			return false
+		}
+		digits := 0
+		for digits < len(line) && digits < 19 && line[digits] >= '0' && line[digits] <= '9' {
+			*m.n = *m.n*10 + int64(line[digits]-'0')
+			digits++
+		}
+		if digits == 0 || digits == 19 || digits > 1 && line[0] == '0' {
+			return false
+		}
+		line = line[digits:]
+	}
+	return string(line) == "}\n"
 }
 
 // SourceLines yields what the finished sources of an import came to, in the
@@ -69,8 +106,23 @@ func linesUpTo(fsys FS, home string, size int64) iter.Seq2[SourceCounts, error] 
 			return
 		}
 		defer f.Close()
-		dec := json.NewDecoder(io.NewSectionReader(f, 0, size))
-		for n := 1; ; n++ {
+		in := bufio.NewReaderSize(io.NewSectionReader(f, 0, size), 64<<10)
+		n, line := 1, []byte(nil)
+		for ; ; n++ {
+			if line, err = in.ReadSlice('\n'); err != nil && err != io.EOF && err != bufio.ErrBufferFull {
+				yield(SourceCounts{}, fmt.Errorf("%s, line %d: %w", filepath.Join(home, sourcesName), n, err))
+				return
+			}
+			var s SourceCounts
+			if !s.parse(line) {
+				break // the end, or not as Append writes it
+			}
+			if !yield(s, nil) {
+				return
+			}
+		}
+		dec := json.NewDecoder(io.MultiReader(bytes.NewReader(bytes.Clone(line)), in))
+		for ; ; n++ {
 			var s SourceCounts
 			err := dec.Decode(&s)
 			if err == io.EOF {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -76,7 +77,7 @@ func (r *runner) ofTheJob(imports []checkpoint.Import, dir string) (list []known
 }
 
 // contentKey is the same for the same content, and rarely for another.
-func contentKey(p checkpoint.Print) string { return fmt.Sprint(p.Size, p.Head, p.Tail) }
+func contentKey(p checkpoint.Print) string { return strconv.FormatInt(p.Size, 10) + p.Head + p.Tail }
 
 // rowsKey is the same where the rows are: the name counts where it is a part of
 // their uids.
@@ -212,15 +213,18 @@ func (r *runner) tellUnfinished(plan checkpoint.Plan) error {
 	if err != nil {
 		return err
 	}
+	all = slices.DeleteFunc(all, func(im known) bool {
+		return im.dir == r.journal.Dir() || im.Mark.Finished || !im.Current || im.Plan.Kind != ""
+	})
+	if len(all) == 0 {
+		return nil
+	}
 	paths, contents := make(map[string]bool), make(map[string]bool)
 	for _, src := range plan.Sources {
 		paths[src.Path] = src.Path != "-"
 		contents[rowsKey(src.Print)] = src.Head != ""
 	}
 	for _, im := range all {
-		if im.dir == r.journal.Dir() || im.Mark.Finished || !im.Current || im.Plan.Kind != "" {
-			continue
-		}
 		var shared []string
 		for _, src := range im.Plan.Sources {
 			if paths[src.Path] || contents[rowsKey(src.Print)] {
