@@ -31,16 +31,28 @@ type entry struct {
 	Mapping  string    `json:"mapping_hash"`
 	Source
 	Sum string `json:"crc32c"`
+
+	to []byte // the destination, of all entries of an import the same
 }
 
 // identity is of a content that was sent somewhere through some mapping.
 type identity [16]byte
 
 func identify(org, endpoint, mapping string, p *Print) identity {
-	text := make([]byte, 0, 512)
-	for _, part := range [...]string{org, endpoint, mapping, p.Name} {
-		text = append(strconv.AppendQuote(text, part), ' ')
+	return p.identity(destination(make([]byte, 0, 512), org, endpoint, mapping))
+}
+
+// destination appends what an identity says of where a content was sent.
+func destination(dst []byte, org, endpoint, mapping string) []byte {
+	for _, part := range [...]string{org, endpoint, mapping} {
+		dst = append(strconv.AppendQuote(dst, part), ' ')
 	}
+	return dst
+}
+
+// identity is that of the content at a destination, behind which it is put.
+func (p *Print) identity(text []byte) identity {
+	text = append(strconv.AppendQuote(text, p.Name), ' ')
 	text = append(strconv.AppendInt(text, p.Size, 10), ' ')
 	text = append(append(append(text, p.Head...), ' '), p.Tail...)
 	sum := sha256.Sum256(text)
@@ -59,7 +71,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // own. It is written by hand, as encoding/json reads it, because there is one
 // for each source of an import.
 func appendEntry(dst []byte, e *entry) ([]byte, error) {
-	id := identify(e.OrgID, e.Endpoint, e.Mapping, &e.Print)
+	if e.to == nil {
+		e.to = destination(make([]byte, 0, 512), e.OrgID, e.Endpoint, e.Mapping)
+	}
+	id := e.Print.identity(e.to)
 	start := len(dst)
 	o := object(hex.AppendEncode(append(dst, entryID...), id[:]))
 	o = append(o, '"')

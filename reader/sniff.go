@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -156,26 +157,27 @@ const textControls uint32 = 1<<'\t' | 1<<'\n' | 1<<'\v' | 1<<'\f' | 1<<'\r' | 0x
 // countControls counts the zeros at even and at odd places, and the other
 // control characters that texts do not have.
 func countControls(head []byte) (even, odd, control int) {
-	for i := 0; i < len(head); {
-		if len(head)-i >= 8 {
-			// A byte below a space borrows, which sets its high bit and perhaps
-			// those of bytes above it: no hit means that there is none.
-			w := binary.LittleEndian.Uint64(head[i:])
-			if (w-' '*eachByte)&^w&eachHigh == 0 {
-				i += 8
-				continue
-			}
+	count := func(i int) {
+		switch b := head[i]; {
+		case b == 0 && i%2 == 0:
+			even++
+		case b == 0:
+			odd++
+		case b < ' ' && textControls>>b&1 == 0:
+			control++
 		}
-		for stop := min(i+8, len(head)); i < stop; i++ {
-			switch b := head[i]; {
-			case b == 0 && i%2 == 0:
-				even++
-			case b == 0:
-				odd++
-			case b < ' ' && textControls>>b&1 == 0:
-				control++
-			}
+	}
+	i := 0
+	for ; len(head)-i >= 8; i += 8 {
+		// A byte below a space borrows, which sets its high bit and perhaps those
+		// of bytes above it, too: what is hit is looked at again.
+		w := binary.LittleEndian.Uint64(head[i:])
+		for hits := (w - ' '*eachByte) &^ w & eachHigh; hits != 0; hits &= hits - 1 {
+			count(i + bits.TrailingZeros64(hits)/8)
 		}
+	}
+	for ; i < len(head); i++ {
+		count(i)
 	}
 	return even, odd, control
 }

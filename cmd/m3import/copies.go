@@ -84,13 +84,17 @@ func twinsOf(list []candidate) (map[int]int, error) {
 		return 1
 	})
 	twins := map[int]int{}
-	byContent := map[string][]int{}
+	type content struct {
+		size       int64
+		head, tail string
+	}
+	byContent := make(map[content][]int, len(list))
 	for _, i := range order {
 		p := list[i].Print
 		if p.Size <= 0 {
 			continue // nothing in it; or standard input, which cannot be looked at
 		}
-		key := contentKey(p)
+		key := content{p.Size, p.Head, p.Tail}
 		stands := -1
 		for _, k := range byContent[key] {
 			same, err := sameContent(list[k].Source, list[i].Source)

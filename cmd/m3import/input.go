@@ -7,8 +7,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"unicode/utf8"
 
@@ -83,12 +85,13 @@ func (f *finder) add(arg string) (int, error) {
 		return 0, err
 	}
 	n := 0
-	for _, path := range found {
+	infos := lstatAll(found)
+	for i, path := range found {
 		if path, err = filepath.Abs(path); err != nil {
 			return 0, err
 		}
 		// A link may lead into a state directory.
-		info, target, err := f.follow(path)
+		info, target, err := f.follow(path, infos[i])
 		if err != nil {
 			return 0, err
 		}
@@ -110,10 +113,31 @@ func (f *finder) add(arg string) (int, error) {
 	return n, nil
 }
 
+// lstatAll looks at files on all cores, and not behind links. It gives nil where
+// that fails.
+func lstatAll(paths []string) []fs.FileInfo {
+	infos := make([]fs.FileInfo, len(paths))
+	const few = 256 // are not worth a goroutine
+	share := max(len(paths)/runtime.GOMAXPROCS(0)+1, few)
+	var group sync.WaitGroup
+	for from := 0; from < len(paths); from += share {
+		group.Go(func() {
+			for i := from; i < min(from+share, len(paths)); i++ {
+				if info, err := os.Lstat(paths[i]); err == nil {
+					infos[i] = info
+				}
+			}
+		})
+	}
+	group.Wait()
+	return infos
+}
+
 // follow looks at what is to be a regular file, and finds it without symbolic
-// links. Most are none, and their folders are few.
-func (f *finder) follow(path string) (info fs.FileInfo, target string, err error) {
-	if info, err = os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+// links. Most are none, and their folders are few. seen is what is there, nil
+// when that is not known.
+func (f *finder) follow(path string, seen fs.FileInfo) (info fs.FileInfo, target string, err error) {
+	if seen == nil || !seen.Mode().IsRegular() {
 		if info, err = regular(path); err == nil {
 			target, err = filepath.EvalSymlinks(path)
 		}
@@ -127,7 +151,7 @@ func (f *finder) follow(path string) (info fs.FileInfo, target string, err error
 		}
 		f.real[folder] = real
 	}
-	return info, filepath.Join(real, filepath.Base(path)), nil
+	return seen, filepath.Join(real, filepath.Base(path)), nil
 }
 
 // take adds a file unless it is there already. Of a file and links to it the

@@ -145,7 +145,7 @@ func (j *job) plan(a *app) checkpoint.Plan {
 // nothing new. read says how sources are read.
 func (j *job) newPlan(a *app, journal *checkpoint.Journal, read reader.Options) (checkpoint.Plan, error) {
 	plan := j.plan(a)
-	var list []candidate
+	list := make([]candidate, 0, len(j.paths))
 	for _, path := range j.paths {
 		src, err := j.fingerprint(path)
 		if err != nil {
