@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -47,7 +46,7 @@ func Open(path string, opt Options) (*Source, error) { return NewOpener(opt).Ope
 
 // Open is the function of that name.
 func (o *Opener) Open(path string) (*Source, error) {
-	f, err := os.Open(path)
+	f, err := OpenRegular(path)
 	if err != nil {
 		var bad *fs.PathError
 		if errors.As(err, &bad) {

@@ -53,6 +53,7 @@ func (j *job) tryAll(ctx context.Context, im *pipeline.Import) (fine []bool) {
 	prints := make([]checkpoint.Print, len(j.paths))
 	var next atomic.Int64
 	var stop atomic.Bool
+	var large sync.Mutex
 	var group sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(j.paths)) {
 		group.Go(func() {
@@ -66,7 +67,7 @@ func (j *job) tryAll(ctx context.Context, im *pipeline.Import) (fine []bool) {
 					continue
 				}
 				var err error
-				if prints[i], err = j.try(j.paths[i], im, buf); err != nil {
+				if prints[i], err = j.try(j.paths[i], im, buf, &large); err != nil {
 					stop.Store(true)
 					return
 				}
@@ -88,8 +89,10 @@ var errNotFine = errors.New("to be tried alone")
 
 // try tries a source, and takes its print in the same opening, a small one's of
 // the same bytes. It takes none when all of a large file would have to be read.
-func (j *job) try(path string, im *pipeline.Import, buf []byte) (p checkpoint.Print, err error) {
-	f, err := os.Open(path)
+// Of those only one is tried at a time: to unpack one, or to read its directory,
+// can take memory.
+func (j *job) try(path string, im *pipeline.Import, buf []byte, large *sync.Mutex) (p checkpoint.Print, err error) {
+	f, err := reader.OpenRegular(path)
 	if err != nil {
 		return p, err
 	}
@@ -117,6 +120,10 @@ func (j *job) try(path string, im *pipeline.Import, buf []byte) (p checkpoint.Pr
 	if err != nil {
 		f.Close()
 		return p, err
+	}
+	if source == f {
+		large.Lock()
+		defer large.Unlock()
 	}
 	return p, im.TryFile(path, source)
 }
