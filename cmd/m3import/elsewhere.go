@@ -57,8 +57,17 @@ func (r *runner) knownImports() ([]known, error) {
 			r.others = append(r.others, list...)
 		}
 	}
-	imports, err := r.journal.Imports()
+	imports, err := r.imports()
 	return slices.Concat(r.others, r.ofTheJob(imports, own)), err
+}
+
+// imports are those of the own directory: the journal need not read again what it
+// has written.
+func (r *runner) imports() ([]checkpoint.Import, error) {
+	if r.journal == nil {
+		return checkpoint.Imports(r.home)
+	}
+	return r.journal.Imports()
 }
 
 func (r *runner) importsOf(dir string) ([]known, error) {

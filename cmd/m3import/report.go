@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -11,7 +10,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -166,47 +164,8 @@ func (r *report) proof(before checkpoint.Counts, calm bool) string {
 
 // JSON is the report as it stands in report.json, with a line end.
 func (r *report) JSON() ([]byte, error) {
-	few := *r
-	few.Sources = nil
-	b, err := json.MarshalIndent(&few, "", "  ")
-	// No text in it has a line end, so this is the member and no other.
-	before, after, ok := bytes.Cut(b, []byte("\n  \"sources\": null"))
-	if err != nil || !ok || len(r.Sources) == 0 {
-		b, err = json.MarshalIndent(r, "", "  ")
-		return append(b, '\n'), err
-	}
-	out := append(make([]byte, 0, len(b)+300*len(r.Sources)), before...)
-	out = append(out, "\n  \"sources\": ["...)
-	for i := range r.Sources {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		if out, err = r.Sources[i].appendJSON(out); err != nil {
-			return nil, err
-		}
-	}
-	return append(append(append(out, "\n  ]"...), after...), '\n'), nil
-}
-
-// appendJSON appends the source as it stands in the list of the report, by hand,
-// because there can be many thousands.
-func (s *sourceReport) appendJSON(dst []byte) ([]byte, error) {
-	path, err := json.Marshal(s.Path)
-	dst = append(append(dst, "\n    {\n      \"source\": "...), path...)
-	for i, m := range [...]struct {
-		key string
-		n   int64
-	}{
-		{"read", s.Read}, {"accepted", s.Accepted}, {"rejected", s.Rejected}, {"filtered", s.Filtered}, {"measurements", s.Measurements},
-		{"times_truncated", s.TimesTruncated}, {"numbers_inexact", s.NumbersInexact}, {"times_ancient", s.TimesAncient}, {"without_amount", s.WithoutAmount},
-	} {
-		if i < 5 || m.n != 0 {
-			dst = append(append(append(dst, ",\n      \""...), m.key...), "\": "...)
-			dst = strconv.AppendInt(dst, m.n, 10)
-		}
-	}
-	dst = strconv.AppendBool(append(dst, ",\n      \"done\": "...), s.Done)
-	return append(dst, "\n    }"...), err
+	b, err := json.MarshalIndent(r, "", "  ")
+	return append(b, '\n'), err
 }
 
 // print writes the account that a person reads at the end of a run.
