@@ -303,6 +303,29 @@ func TestReplayRejectsOfTwoEndpoints(t *testing.T) {
 	}
 }
 
+// The organization that has the rows already is known by its id, in either case, and
+// by an address that holds it; another one is not it because it begins the same.
+func TestReplayRunKnowsTheOrganization(t *testing.T) {
+	m := newMigration(t, 9)
+	m.does(exitRejects, "run", "-m", m.path("m.yaml"), m.path("a.csv"))
+	run := m.last("run").Import
+	id := m.env["M3TER_ORG_ID"]
+	for _, org := range []string{id, strings.ToUpper(id), " " + id, "https://console.m3ter.com/organizations/" + strings.ToUpper(id) + "/usage"} {
+		code, _, stderr := m.run("replay", "run", run, "--org", org)
+		if code != exitUsage || !strings.Contains(stderr, "has the rows of import "+run+" already") || !strings.Contains(stderr, "add --same-organization") {
+			t.Errorf("--org %q: exit code %d\n%s", org, code, stderr)
+		}
+	}
+	if n := m.p.Totals(); n.Duplicates != 0 {
+		t.Errorf("%d measurements came twice", n.Duplicates)
+	}
+	for named, same := range map[string]bool{"org": true, "ORG": true, "org-2": false, "my-org": false, "": false} {
+		if sameOrganization(named, "org") != same {
+			t.Errorf("%q is the organization org: %v", named, !same)
+		}
+	}
+}
+
 // What an unfinished import delivers is not known yet.
 func TestReplayRunOfAnUnfinishedImport(t *testing.T) {
 	m := newMigration(t, 9)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/pipeline"
+	"github.com/m3import/m3import/uploader"
 )
 
 func (a *app) replayRun(ctx context.Context, f *runFlags, id, org string, same bool) error {
@@ -24,7 +25,7 @@ func (a *app) replayRun(ctx context.Context, f *runFlags, id, org string, same b
 	if org == "" {
 		org = im.Plan.OrgID
 	}
-	if strings.Contains(org, im.Plan.OrgID) && !same {
+	if sameOrganization(org, im.Plan.OrgID) && !same {
 		return coded(exitUsage, fmt.Errorf("organization %s has the rows of import %s already", im.Plan.OrgID, id), "if that is meant, add --same-organization")
 	}
 	if err := f.takeAs(im); err != nil {
@@ -40,6 +41,16 @@ func (a *app) replayRun(ctx context.Context, f *runFlags, id, org string, same b
 		paths = append(paths, s.Path)
 	}
 	return a.importAs(ctx, f, paths, "replay run "+id+" to "+filepath.Base(org))
+}
+
+// sameOrganization reports whether what names an organization, its id or an address
+// that holds it, may mean the one with that id. Whether the platform tells upper
+// from lower case is not known, so that a question is asked where it may not.
+func sameOrganization(named, id string) bool {
+	if parsed, err := uploader.ParseOrgID(named); err == nil {
+		named = parsed
+	}
+	return strings.EqualFold(named, id)
 }
 
 // findImport looks for an import by its id.
