@@ -52,6 +52,27 @@ func ParseScenario(text []byte) (Config, error) {
 	return config, nil
 }
 
+// ParseFault reads one rule as it stands in the list of a scenario file, in YAML,
+// also on one line, or JSON: {on: [SubmitMeasurements], status: 503}. Errors are a
+// *ScenarioError.
+func ParseFault(text []byte) (Fault, error) {
+	var fault Fault
+	form := text
+	if !jsontext.Value(text).IsValid() { // JSON and YAML in one line begin alike
+		var err error
+		if form, err = fromYAML(text); err != nil {
+			return Fault{}, err
+		}
+	}
+	if err := decodeForm(text, form, &fault); err != nil {
+		return Fault{}, err
+	}
+	if err := fault.Check(); err != nil {
+		return Fault{}, &ScenarioError{Reason: err.Error()}
+	}
+	return fault, nil
+}
+
 // ScenarioError is what is wrong with the text of a scenario.
 type ScenarioError struct {
 	Line   int    // from 1; 0 when it is not known
@@ -83,6 +104,11 @@ func decodePlain(text []byte, v any) error {
 			return err
 		}
 	}
+	return decodeForm(text, form, v)
+}
+
+// decodeForm decodes the JSON form of a text into v.
+func decodeForm(text, form []byte, v any) error {
 	err := json.Unmarshal(form, v, json.RejectUnknownMembers(true), json.WithUnmarshalers(fromText))
 	if err == nil {
 		return nil

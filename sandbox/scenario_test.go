@@ -221,3 +221,33 @@ func FuzzParseScenario(f *testing.F) {
 		}
 	})
 }
+
+// One rule reads as it does in the list of a scenario, in one line of YAML, in
+// several, and in JSON.
+func TestParseFault(t *testing.T) {
+	whole, err := sandbox.ParseScenario([]byte("faults:\n- {name: x, on: [SubmitMeasurements], status: 503, when: {from: 10, to: 40, after: 10m}, body: \"{}\"}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		`{name: x, on: [SubmitMeasurements], status: 503, when: {from: 10, to: 40, after: 10m}, body: "{}"}`,
+		"name: x\non: [SubmitMeasurements]\nstatus: 503\nwhen: {from: 10, to: 40, after: 10m}\nbody: \"{}\"\n",
+		`{"name":"x","on":["SubmitMeasurements"],"status":503,"when":{"from":10,"to":40,"after":"10m"},"body":"{}"}`,
+	} {
+		if got, err := sandbox.ParseFault([]byte(text)); err != nil || !reflect.DeepEqual(got, whole.Faults[0]) {
+			t.Errorf("%s: %+v, %v; want %+v", text, got, err, whole.Faults[0])
+		}
+	}
+	for text, want := range map[string]string{
+		`{status: 503, sometimes: true}`: "sometimes: is not known here",
+		`{when: {after: soon}}`:          `when.after: "soon" is not a duration`,
+		`{status: 503, on: [Nothing]}`:   "Nothing",
+		`{status: 503`:                   "invalid YAML",
+		`status`:                         "must be names with values",
+		``:                               "",
+	} {
+		if got, err := sandbox.ParseFault([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %+v, %v; want %q", text, got, err, want)
+		}
+	}
+}

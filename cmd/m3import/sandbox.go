@@ -11,6 +11,7 @@ import (
 
 func (a *app) sandboxCommand() *cobra.Command {
 	var addr, scenario string
+	var faults []string
 	var limits bool
 	cmd := &cobra.Command{
 		Use:   "sandbox [--addr 127.0.0.1:8137]",
@@ -20,15 +21,17 @@ checks and limits, de-duplication by uid, accounts, meters. It keeps all in
 memory and needs no account. It prints the environment variables to paste into
 another terminal.
 
-With --scenario, or POST /_sandbox/faults while it runs, things go wrong as they
-do in the world: outages, resets before and after the commit, throttling, a
-firewall that dislikes a row, tokens that end early.
+With --fault, --scenario, or POST /_sandbox/faults while it runs, things go wrong as
+they do in the world: outages, resets before and after the commit, throttling, a
+firewall that dislikes a row, tokens that end early. A fault is written as in a
+scenario file (docs/sandbox.md), and the flag can be given several times.
 
   GET /openapi.json            what it serves
   GET /_sandbox/totals         exact sums and counts of what it holds
   GET /_sandbox/measurements   what it holds, one JSON object a line`,
 		Example: `  m3import sandbox
-  m3import sandbox --addr 127.0.0.1:9000 --rate-limits`,
+  m3import sandbox --addr 127.0.0.1:9000 --rate-limits
+  m3import sandbox --fault '{on: [SubmitMeasurements], when: {from: 10, to: 40}, status: 503}'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var cfg sandbox.Config
@@ -37,6 +40,16 @@ firewall that dislikes a row, tokens that end early.
 				if cfg, err = sandbox.LoadScenario(scenario); err != nil {
 					return coded(exitUsage, err, "docs/sandbox.md shows scenarios")
 				}
+			}
+			for _, text := range faults {
+				fault, err := sandbox.ParseFault([]byte(text))
+				if err != nil {
+					return coded(exitUsage, fmt.Errorf("--fault %s: %w", text, err), "docs/sandbox.md shows faults")
+				}
+				cfg.Faults = append(cfg.Faults, fault)
+			}
+			if err := cfg.Check(); err != nil { // of several together
+				return coded(exitUsage, fmt.Errorf("--fault: %w", err), "docs/sandbox.md shows faults")
 			}
 			if limits {
 				cfg.PerAddress, cfg.PerOrganization = sandbox.DocumentedLimits()
@@ -56,6 +69,7 @@ firewall that dislikes a row, tokens that end early.
 	}
 	cmd.Flags().StringVar(&addr, "addr", sandbox.DefaultAddr, "address to listen on; without a host, the loopback one")
 	cmd.Flags().StringVar(&scenario, "scenario", "", "a `file` that says what goes wrong, and when (docs/sandbox.md)")
+	cmd.Flags().StringArrayVar(&faults, "fault", nil, "a `rule` that says what goes wrong, and when, as in a scenario; given several times: all of them")
 	cmd.Flags().BoolVar(&limits, "rate-limits", false, "enforce the documented rate limits")
 	return cmd
 }
