@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,23 +35,40 @@ type pastImport struct {
 
 func (a *app) historyCommand() *cobra.Command {
 	var state string
-	var asJSON bool
+	var asJSON, totals bool
 	cmd := &cobra.Command{
-		Use:   "history",
-		Short: "List imports and replays with their counts and dates",
+		Use:   "history [IMPORT…]",
+		Short: "List imports and replays with their counts, totals and dates",
 		Long: `List every import and replay that the state directories remember, oldest first in
-each: when it began, its rows by fate, and its kind. With --json also the exact
-totals, files and commands. It changes nothing.`,
-		Example: "  m3import history\n  m3import history --json | jq 'select(.rows.rejected > 0)'",
-		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+each: when it began, its rows by fate, and its kind. With --totals also the exact
+sums of what each sent, by meter and field; for the imports that are named by their
+id they are always printed. With --json also files and commands. It changes nothing.`,
+		Example: "  m3import history\n  m3import history 20260131T020000Z-4f2a1c\n  m3import history --json | jq 'select(.rows.rejected > 0)'",
+		RunE: func(_ *cobra.Command, ids []string) error {
 			list, err := a.history(state)
-			return errors.Join(a.printHistory(list, asJSON), err)
+			if len(ids) > 0 {
+				var missing error
+				if list, missing = named(list, ids); missing != nil {
+					return errors.Join(missing, err)
+				}
+			}
+			return errors.Join(a.printHistory(list, asJSON, totals || len(ids) > 0), err)
 		},
 	}
 	cmd.Flags().StringVar(&state, "state", "", "one state `directory` (default: all below the user's state directory)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	cmd.Flags().BoolVar(&totals, "totals", false, "print the exact totals of each import, too")
 	return cmd
+}
+
+// named are the imports with these ids; each must be there.
+func named(list []pastImport, ids []string) (some []pastImport, err error) {
+	for _, id := range ids {
+		if !slices.ContainsFunc(list, func(p pastImport) bool { return p.Import == id }) {
+			return nil, coded(exitUsage, fmt.Errorf("no import %s is known", id), "m3import history lists them")
+		}
+	}
+	return slices.DeleteFunc(list, func(p pastImport) bool { return !slices.Contains(ids, p.Import) }), nil
 }
 
 // stateDirs are the directory that was named, or all of the user's.
@@ -118,7 +136,7 @@ func kindOf(p checkpoint.Plan) string {
 	return p.Kind
 }
 
-func (a *app) printHistory(list []pastImport, asJSON bool) error {
+func (a *app) printHistory(list []pastImport, asJSON, totals bool) error {
 	if asJSON {
 		enc := json.NewEncoder(a.stdout)
 		for _, p := range list {
@@ -141,7 +159,28 @@ func (a *app) printHistory(list []pastImport, asJSON bool) error {
 	}
 	table(a.stdout, "", []column{{"began (UTC)", false}, {"import", false}, {"kind", false}, {"phase", false}, {"source", false}, {"rows", true},
 		{"accepted", true}, {"rejected", true}, {"filtered", true}, {"directory", false}}, rows)
+	if totals {
+		fmt.Fprintln(a.stdout)
+		a.printTotals(list)
+	}
 	return nil
+}
+
+// printTotals prints what imports sent, to the last digit and the last meter:
+// people compare it with their bills.
+func (a *app) printTotals(list []pastImport) {
+	var rows [][]string
+	for _, p := range list {
+		for _, t := range p.Totals {
+			rows = append(rows, []string{p.Import, t.Meter, t.Category + "." + t.Field, t.Sum, grouped(t.Count)})
+		}
+	}
+	if len(rows) == 0 {
+		fmt.Fprintln(a.stdout, "no amounts were sent")
+		return
+	}
+	table(a.stdout, "", []column{{"import", false}, {"meter", false}, {"field", false}, {"exact sum", true}, {"values", true}}, rows)
+	fmt.Fprintln(a.stdout, "\nnote: totals are of what was sent; the platform keeps the first measurement of a uid only")
 }
 
 // sourcesText names the first source of an import, and how many more there are.

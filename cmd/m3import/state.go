@@ -33,7 +33,7 @@ func (a *app) stateShowCommand() *cobra.Command {
 		Args:    oneArg("state directory"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			list, err := a.history(args[0])
-			if err := errors.Join(a.printHistory(list, false), err); err != nil {
+			if err := errors.Join(a.printHistory(list, false, false), err); err != nil {
 				return err
 			}
 			states, err := a.statuses(args[0])
