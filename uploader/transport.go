@@ -184,24 +184,31 @@ const writeGrace = 50 * time.Millisecond
 // sent reports, once there is an answer, whether the body had left by then. What
 // is left in the buffers of the system counts as sent: nobody else can tell.
 func (w *writings) sent(body int) bool {
-	for wait, waited := time.Microsecond, time.Duration(0); w.conn != nil && w.conn.written.Load()-w.before < int64(body); wait *= 2 {
+	if w.conn == nil {
+		return true
+	}
+	for wait, waited := time.Microsecond, time.Duration(0); w.conn.written.Load()-w.before < int64(body); wait *= 2 {
 		if waited >= writeGrace {
 			return false
 		}
 		time.Sleep(wait)
 		waited += wait
 	}
-	return true
+	return !w.conn.failed.Load()
 }
 
 // meteredConn is a connection that counts what is written to it.
 type meteredConn struct {
 	net.Conn
 	written atomic.Int64
+	failed  atomic.Bool // a writing did, perhaps near its end
 }
 
 func (c *meteredConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
+	if err != nil {
+		c.failed.Store(true)
+	}
 	c.written.Add(int64(n))
 	return n, err
 }

@@ -75,6 +75,24 @@ var mutants = []mutant{
 	{"take any 200 for accepted", "uploader/client.go", []edit{{
 		`accepted = value == "accepted"`, `accepted = true`,
 	}}, "./uploader", "TestSubmitRetries"},
+	{"take an answer to half a request for accepted", "uploader/transport.go", []edit{{
+		"x.hasty = !w.sent(len(body))", "x.hasty = false",
+	}}, "./uploader", "TestAcceptedBeforeItWasRead"},
+	{"wait for an outage when told to stop", "pipeline/flights.go", []edit{{
+		"if one.paused && !one.landed", "if false && one.paused && !one.landed",
+	}}, "./pipeline", "TestStopInAnOutage"},
+	{"call a stop clean that gave something up", "pipeline/commit.go", []edit{{
+		"c.im.flights.uncertain(); any {", "c.im.flights.uncertain(); any && false {",
+	}}, "./pipeline", "TestStopInAnOutage"},
+	{"write rejects where nobody finds them", "checkpoint/rejects.go", []edit{{
+		"t.sum, t.watch = sum, j.watchRejects", "t.sum, t.watch = sum, nil",
+	}}, "./cmd/m3import", "TestRejectsEditedWhileTheRunIsAtWork"},
+	{"end with what was left, and not go on to what came since", "cmd/m3import/runner.go", []edit{{
+		"if r.job.kind == rejectsKind {\n\t\t\treturn result", "if r.f.force || r.job.kind != \"\" {\n\t\t\treturn result",
+	}}, "./cmd/m3import", "TestForceAndSliceGoOnToWhatCameSince"},
+	{"replay rejects to wherever the environment says", "cmd/m3import/replay.go", []edit{{
+		"case cfg.IngestURL != of.Endpoint:", "case false:",
+	}}, "./cmd/m3import", "TestReplayRejectsGoWhereTheyBelong"},
 	{"forget the tail of a packed body", "uploader/batch.go", []edit{{
 		"return b.body[:len(b.body):len(b.body)]",
 		"if n := len(b.ends); n == b.limits.Items && n > 1 {\n\t\treturn append(b.body[:b.ends[n-2]:b.ends[n-2]], tail...)\n\t}\n\treturn b.body[:len(b.body):len(b.body)]",
