@@ -160,25 +160,28 @@ func (im *Import) unchanged(i int) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w: it is gone: %w", src.Path, ErrSourceChanged, errors.Unwrap(err))
 	}
-	return im.as(i, info.Size(), info.ModTime())
+	if info.Size() != src.Size || !info.ModTime().Equal(src.Modified) {
+		return im.changed(i, info.Size(), info.ModTime())
+	}
+	return nil
 }
 
 // unchangedBy is unchanged after a look into the source. Of one that was read to
 // its end the reader has seen to it that it stayed what it was when it was opened.
 func (im *Import) unchangedBy(i int, src *reader.Source) error {
-	if im.Sources[i].Modified.IsZero() || !src.Ended() {
+	was := im.Sources[i]
+	switch {
+	case was.Modified.IsZero() || !src.Ended():
 		return im.unchanged(i)
+	case src.Size() != was.Size || !src.Modified().Equal(was.Modified):
+		return im.changed(i, src.Size(), src.Modified())
 	}
-	return im.as(i, src.Size(), src.Modified())
+	return nil
 }
 
-// as reports that size and time of a source are not what they were when the
-// import began.
-func (im *Import) as(i int, size int64, modified time.Time) error {
+// changed says what size and time of a source were, and what they are.
+func (im *Import) changed(i int, size int64, modified time.Time) error {
 	src := im.Sources[i]
-	if size == src.Size && modified.Equal(src.Modified) {
-		return nil
-	}
 	return fmt.Errorf("%s: %w: %d bytes of %s when it began, %d bytes of %s now", src.Path, ErrSourceChanged,
 		src.Size, src.Modified.UTC().Format(time.RFC3339Nano), size, modified.UTC().Format(time.RFC3339Nano))
 }

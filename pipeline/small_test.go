@@ -174,3 +174,37 @@ func TestSmallSourceAtFault(t *testing.T) {
 		})
 	}
 }
+
+// A small file that was another when it was opened than when the import began is
+// told from it, although nothing was asked of its path since.
+func TestSmallSourceWasAnother(t *testing.T) {
+	was := writeFile(t, "usage.csv", usage(10, rand.New(rand.NewPCG(31, 32))))
+	for name, src := range map[string]checkpoint.Source{
+		"size": {Path: was.Path, Print: checkpoint.Print{Size: was.Size + 1, Modified: was.Modified}},
+		"time": {Path: was.Path, Print: checkpoint.Print{Size: was.Size, Modified: was.Modified.Add(1)}},
+		"":     was,
+	} {
+		im := &Import{Sources: []checkpoint.Source{src}, Mapping: parse(t, testMapping)}
+		opened, _, err := im.open(src.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := opened.Next(); err != nil || !opened.Ended() {
+			t.Fatalf("%v, ended %v", err, opened.Ended())
+		}
+		if err := os.Remove(src.Path); err != nil { // nobody looks there
+			t.Fatal(err)
+		}
+		if err := im.unchangedBy(0, opened); errors.Is(err, ErrSourceChanged) != (name != "") {
+			t.Errorf("another %s: %v", name, err)
+		}
+		opened.Close()
+		text := usage(10, rand.New(rand.NewPCG(31, 32)))
+		if err := os.WriteFile(was.Path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(was.Path, was.Modified, was.Modified); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -31,7 +31,10 @@ type textSource struct {
 	buf     []byte // text not handed out yet, buf[:n], and room for more
 	room    *room  // that buf is in, when it holds the whole text
 	n       int
-	ahead   []byte // what was read already and follows buf[:n]
+	ahead   []byte // what was read already and follows buf[:n]: the end of held
+	held    []byte // in home
+	home    []byte // a buffer that was used to look far ahead
+	spare   []byte // another one, that nobody uses
 	looking bool   // buf has grown to find the end of its first record, see farSighted
 	pos     Pos    // of buf[0]
 	stored  int64  // Chunk.Consumed of the last chunk
@@ -117,11 +120,15 @@ func (t *textSource) grow(most int) {
 	n := min(2*len(t.buf), most)
 	if n > cap(t.buf) {
 		room := n
+		var grown []byte
 		if t.looking {
 			room = most
+			grown, t.spare = t.spare, nil
 		}
-		grown := make([]byte, room)
-		copy(grown, t.buf[:t.n])
+		if cap(grown) < room {
+			grown = make([]byte, room)
+		}
+		copy(grown[:room], t.buf[:t.n])
 		t.buf = grown
 	}
 	t.buf = t.buf[:n]
@@ -165,11 +172,26 @@ func (t *textSource) found(n int) *Chunk {
 	return t.chunk(&textChunk{source: t, text: text, buf: text}, int64(n), lines)
 }
 
-// shrink goes back to a buffer of the usual size, with what follows buf[:n].
+// shrink goes back to a buffer of the usual size, with what follows buf[:n]. The
+// buffer that had grown is kept: in a file of many stray quotes the next one would
+// need another, before the collector has found this one. Two of them are enough.
 func (t *textSource) shrink(n int) {
-	rest := t.buf[n:t.n:t.n]
-	t.ahead = append(rest, t.ahead...)
+	if rest := t.buf[n:t.n]; len(t.ahead) > 0 {
+		// It was read out of held, in front of what is still ahead there.
+		t.ahead = t.held[len(t.held)-len(t.ahead)-len(rest):]
+		t.keep(t.buf)
+	} else {
+		t.keep(t.home)
+		t.ahead, t.held, t.home = rest, rest, t.buf
+	}
 	t.buf, t.n, t.looking = t.take(), 0, false
+}
+
+// keep makes a buffer the spare one, if it is larger than that.
+func (t *textSource) keep(b []byte) {
+	if cap(b) > cap(t.spare) {
+		t.spare = b[:cap(b)]
+	}
 }
 
 // emit hands out the first n bytes of the buffer as a chunk and goes on with
@@ -259,7 +281,8 @@ func (t *textSource) seek(p Pos) error {
 	if p == t.pos && (t.err == nil || t.err == io.EOF) {
 		return nil // it is there, also when it is a stream that cannot go back
 	}
-	t.n, t.err, t.ahead, t.looking = 0, nil, nil, false
+	t.n, t.err, t.looking = 0, nil, false
+	t.ahead, t.held = nil, nil
 	if t.room != nil {
 		t.room.free()
 		t.buf, t.room = nil, nil // it is as long as what was in it

@@ -78,7 +78,7 @@ func (r *runner) importsOf(dir string) ([]known, error) {
 // ofTheJob are those imports of a directory that go where the job goes.
 func (r *runner) ofTheJob(imports []checkpoint.Import, dir string) (list []known) {
 	for _, im := range imports {
-		if im.Plan.OrgID == r.job.orgID && im.Plan.Endpoint == r.job.endpoint && im.Mark.Begun() {
+		if strings.EqualFold(im.Plan.OrgID, r.job.orgID) && im.Plan.Endpoint == r.job.endpoint && im.Mark.Begun() {
 			list = append(list, newKnown(im, dir))
 		}
 	}
