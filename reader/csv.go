@@ -15,7 +15,9 @@ type csvFormat struct {
 	source  string   // Record.Source
 	names   []string // the header
 	keys    [][]byte // the same as JSON keys, unique, each with its colon
-	index   []int    // for each of Options.Columns its place in names, -1 when absent
+	columns int      // Options.Columns, how many
+	wanted  []wanted // those of them that are there
+	upto    int      // fields of a row up to the last one that is wanted, at least 1
 	rules   textRules
 }
 
@@ -83,12 +85,28 @@ func newDialect(opt Options, nl byte) (dialect, error) {
 // newCSV makes the format of a source with the columns names.
 func newCSV(source string, d dialect, names []string, opt Options) (*csvFormat, error) {
 	c := &csvFormat{dialect: d, source: source, names: names, keys: uniqueKeys(names), rules: textRules{null: opt.Null, trim: opt.Trim}}
-	var err error
-	if c.index, err = findColumns(names, opt.Columns); err != nil {
+	index, err := findColumns(names, opt.Columns)
+	if err != nil {
 		return nil, err
 	}
+	c.want(index)
 	return c, nil
 }
+
+// want says which field each column that is asked for is in, -1 for none.
+func (c *csvFormat) want(fields []int) {
+	c.columns, c.wanted, c.upto = len(fields), nil, 1
+	for i, field := range fields {
+		if field >= 0 {
+			c.wanted = append(c.wanted, wanted{i, field})
+			c.upto = max(c.upto, field+1)
+		}
+	}
+}
+
+// wanted is a column that is asked for: its place in Record.Values, and that of
+// its field in a row.
+type wanted struct{ value, field int }
 
 // cut implements textFormat.
 func (c *csvFormat) cut(buf []byte, final bool) int { return c.dialect.cut(buf, final) }

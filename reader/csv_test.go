@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -56,11 +57,26 @@ func FuzzCSV(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		format.index = make([]int, len(names)) // every column, whatever it is called
+		all := make([]int, len(names)) // every column, whatever it is called
 		for i := range names {
-			format.index[i] = i
+			all[i] = i
 		}
-		rows := rowsOf(t, &Chunk{Start: Pos{int64(n), 1 + lines}}, format, text[n:])
+		format.want(all)
+		start := Pos{int64(n), 1 + lines}
+		rows := rowsOf(t, &Chunk{Start: start}, format, text[n:])
+
+		// Whoever wants a few of them gets the same, and whole rows all the same.
+		few := []int{len(names) / 3, -1}
+		format.want(few)
+		for i, got := range rowsOf(t, &Chunk{Start: start}, format, text[n:]) {
+			want := rows[i]
+			if want.Values != nil {
+				want.Values = []string{want.Values[few[0]], "<missing>"}
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("with %v wanted: %+v, want %+v", few, got, want)
+			}
+		}
 		for at := (Pos{int64(n), 1 + lines}); ; {
 			r := oracle(text[at.Offset:], len(names))
 			for {

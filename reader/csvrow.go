@@ -23,6 +23,7 @@ type csvRows struct {
 	values []Value
 	arena  []byte // unescaped fields of the row at hand
 	quote  int    // index of the first quote at or after the row at hand
+	plain  span   // the row at hand, when fields has only those up to the last one that is wanted
 	valid  bool   // all of text is UTF-8
 	rec    Record
 }
@@ -33,7 +34,7 @@ func (c *csvFormat) records(chunk *Chunk, text []byte) iter.Seq2[*Record, error]
 		r := &csvRows{
 			csv: c, text: text, quote: -1,
 			fields: fields{spans: make([]span, len(c.names))},
-			values: make([]Value, len(c.index)),
+			values: make([]Value, c.columns),
 			// Delimiters and line endings are ASCII, so the parts of a valid
 			// text are valid too: one pass over the chunk spares one for each row.
 			valid: utf8.Valid(text),
@@ -103,9 +104,11 @@ func (r *csvRows) split(s int) (stop, lines int, kind rowKind) {
 		if stop-s > d.max {
 			return stop, 1, badRow
 		}
-		r.splitPlain(s, end)
+		r.plain = span{start: uint32(s), end: uint32(end)}
+		r.splitPlain(s, end, r.csv.upto)
 		return stop, 1, goodRow
 	}
+	r.plain = span{}
 	line := stop
 	stop, ok := d.record(text, s, true, &r.fields)
 	lines = 1
@@ -118,12 +121,14 @@ func (r *csvRows) split(s int) (stop, lines int, kind rowKind) {
 	return stop, lines, goodRow
 }
 
-// splitPlain finds the fields of a line without quotes, text[s:end].
-func (r *csvRows) splitPlain(s, end int) {
+// splitPlain finds the first most fields of a line without quotes, text[s:end],
+// and counts the others: of files with hundreds of columns a few are mapped, and
+// to count is many times faster.
+func (r *csvRows) splitPlain(s, end, most int) {
 	const low = ^uint64(eachHigh)
 	delim := r.csv.dialect.delim
 	delims := uint64(delim) * eachByte
-	spans, n, start, i := r.fields.spans, 0, s, s
+	spans, n, start, i := r.fields.spans[:min(most, len(r.fields.spans))], 0, s, s
 	line := r.text[:end]
 	for ; len(line)-i >= 8; i += 8 {
 		// A byte of x is zero where the delimiter stands. The sum sets the
@@ -132,9 +137,11 @@ func (r *csvRows) splitPlain(s, end int) {
 		x := binary.LittleEndian.Uint64(line[i:]) ^ delims
 		for hits := ^((x&low + low) | x | low); hits != 0; hits &= hits - 1 {
 			at := i + bits.TrailingZeros64(hits)/8
-			if n < len(spans) {
-				spans[n] = span{uint32(start), uint32(at), false}
+			if n == len(spans) {
+				r.fields.n = n + 1 + bytes.Count(line[start:], []byte{delim})
+				return
 			}
+			spans[n] = span{uint32(start), uint32(at), false}
 			n++
 			start = at + 1
 		}
@@ -162,6 +169,7 @@ func (r *csvRows) fill(s, stop int) *RowError {
 			plural(r.fields.n, "field"), len(r.fields.spans)))
 	}
 	if !r.valid && !utf8.Valid(r.text[s:stop]) {
+		r.splitAll()
 		for i, sp := range r.fields.spans {
 			if field := r.text[sp.start:sp.end]; !utf8.Valid(field) {
 				return r.fault(s, stop, CodeUTF8, c.names[i], field, "bytes that are not UTF-8; convert the file to UTF-8")
@@ -169,18 +177,22 @@ func (r *csvRows) fill(s, stop int) *RowError {
 		}
 	}
 	r.arena = r.arena[:0]
-	for i, col := range c.index {
-		if col < 0 {
-			continue // Missing, as the values were made
-		}
-		sp := r.fields.spans[col]
+	for _, w := range c.wanted { // others are Missing, as the values were made
+		sp := r.fields.spans[w.field]
 		text := r.text[sp.start:sp.end:sp.end]
 		if sp.esc {
 			text = r.unescape(text)
 		}
-		r.values[i] = c.rules.value(text)
+		r.values[w.value] = c.rules.value(text)
 	}
 	return nil
+}
+
+// splitAll finds the fields of the row at hand that nobody has wanted so far.
+func (r *csvRows) splitAll() {
+	if r.plain.end > 0 {
+		r.splitPlain(int(r.plain.start), int(r.plain.end), len(r.fields.spans))
+	}
 }
 
 // unescape returns text with its doubled quotes made single, in the arena. The
@@ -241,6 +253,7 @@ func (r *csvRows) fault(s, stop int, code, column string, value []byte, reason s
 // appendRow implements rowText: all columns, as strings, under names that are
 // unique.
 func (r *csvRows) appendRow(dst []byte, _ *Record) []byte {
+	r.splitAll()
 	for i, sp := range r.fields.spans {
 		dst = append(dst, "{,"[min(i, 1)])
 		dst = append(dst, r.csv.keys[i]...)
