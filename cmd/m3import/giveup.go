@@ -55,8 +55,9 @@ func (r *runner) giveUp(plan checkpoint.Plan, mark checkpoint.Mark, skipped int)
 }
 
 // sentAgain is what it means to begin anew.
-const sentAgain = `   (the same uids are sent again: within 35 days of their first arrival the
-   platform ignores repeated ones, and counts them against your allowance)`
+const sentAgain = `   (old rows come again: under the uids that they had, which the platform ignores
+   for 35 days and counts against your allowance; where they would get others,
+   you are asked first)`
 
 // wayOn says how to go on when an unfinished import cannot be resumed.
 func (r *runner) wayOn(plan checkpoint.Plan) string {

@@ -29,7 +29,7 @@ func killSeeds(t *testing.T) uint64 {
 		if testing.Short() {
 			return 5
 		}
-		return 20
+		return 50
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
