@@ -24,6 +24,14 @@ func bodyOf(items [][]byte) []byte {
 }
 
 func TestBatchIsTheBodyOfItsItems(t *testing.T) {
+	var full Batch // which chance may not fill
+	full.Reset(Limits{Items: 2})
+	items := [][]byte{[]byte(`{"u":"a"}`), []byte(`{"u":"b"}`)}
+	if err := errors.Join(full.Add(items[0]), addJoined(&full)(bytes.Clone(items[1]))); err != nil {
+		t.Fatal(err)
+	}
+	checkBatch(t, &full, items)
+
 	letters := rapid.StringMatching(`[a-z,\]}]{0,60}`)
 	rapid.Check(t, func(t *rapid.T) {
 		limits := Limits{

@@ -82,23 +82,26 @@ func TestGuardSourcesBehindTheMark(t *testing.T) {
 	g.holds(2)
 }
 
-// What is at stake is told as the most that may have arrived, and the amounts.
-func TestGuardTellsTheMost(t *testing.T) {
+// shutFrom answers 404 to submissions from the nth on, until it is open.
+func shutFrom(nth int64, open *atomic.Bool) func(http.Handler) http.Handler {
 	var requests atomic.Int64
-	var open atomic.Bool
-	g := newGuarded(t, sandbox.Config{Middleware: func(next http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(r.URL.Path, "/measurements") && r.Method == http.MethodPost && !open.Load() {
-				if requests.Add(1) >= 3 {
-					w.Header().Set("Content-Type", "application/json")
-					w.WriteHeader(http.StatusNotFound)
-					w.Write([]byte(`{"message":"gone"}`))
-					return
-				}
+			if strings.HasSuffix(r.URL.Path, "/measurements") && !open.Load() && requests.Add(1) >= nth {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(http.StatusNotFound)
+				w.Write([]byte(`{"message":"gone"}`))
+				return
 			}
 			next.ServeHTTP(w, r)
 		})
-	}})
+	}
+}
+
+// What is at stake is told as the most that may have arrived, and the amounts.
+func TestGuardTellsTheMost(t *testing.T) {
+	var open atomic.Bool
+	g := newGuarded(t, sandbox.Config{Middleware: shutFrom(3, &open)})
 	g.write(200)
 	run := []string{"run", "-m", g.mapping(), "--batch-size", "10", "--workers", "1", "--chunk-bytes", "100", g.file()}
 	g.does(exitFatal, nil, run...)
@@ -167,21 +170,8 @@ func TestGuardUnreadableState(t *testing.T) {
 
 // Whoever goes on with standard input pipes all of it in again.
 func TestGuardStandardInput(t *testing.T) {
-	var requests atomic.Int64
 	var open atomic.Bool
-	g := newGuarded(t, sandbox.Config{Middleware: func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(r.URL.Path, "/measurements") && r.Method == http.MethodPost && !open.Load() {
-				if requests.Add(1) >= 3 {
-					w.Header().Set("Content-Type", "application/json")
-					w.WriteHeader(http.StatusNotFound)
-					w.Write([]byte(`{"message":"gone"}`))
-					return
-				}
-			}
-			next.ServeHTTP(w, r)
-		})
-	}})
+	g := newGuarded(t, sandbox.Config{Middleware: shutFrom(3, &open)})
 	g.write(50)
 	text, err := os.ReadFile(g.file())
 	if err != nil {

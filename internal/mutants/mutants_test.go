@@ -36,8 +36,8 @@ var mutants = []mutant{
 		"for ok && p != nil && p.err == nil {", "for ok && p != nil && (p.err == nil || p.batch.Len() > 0) {",
 	}}, "./pipeline", "TestPlatformFails"},
 	{"settle out of order", "pipeline/ordered.go", []edit{
-		{"jobs := make(chan job)\n", "jobs := make(chan job)\n\tany := make(chan Out, window+n)\n"},
-		{"promise := promises.Get().(chan Out)\n", "promise := any\n"},
+		{"jobs := make(chan job)\n", "jobs := make(chan job)\n\tshared := make(chan Out, window+n)\n"},
+		{"promise := promises.Get().(chan Out)\n", "promise := shared\n"},
 	}, "./pipeline", "TestOrderedKeepsOrderAndWindow"},
 	{"leave more in the air than the window", "pipeline/import.go", []edit{{
 		"im.slots = make(chan struct{}, im.Window)", "im.slots = make(chan struct{}, im.Window+8)",
