@@ -17,7 +17,7 @@ import (
 type Mapper struct {
 	filter  []condition
 	makes   []encoder
-	landed  int  // the index of rejectLanded, -1 when there is one measurement
+	landed  int  // the index of rejectLanded, -1 for rows that are measurements already
 	numbers int  // numeric fields of all makes
 	unasked bool // there is no mapping file
 }

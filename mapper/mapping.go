@@ -187,9 +187,7 @@ func (m *Mapping) Columns() []reader.Column {
 		add(rejectSource, true)
 		add(rejectOffset, true)
 	}
-	if len(m.Measurements) > 1 {
-		add(rejectLanded, true)
-	}
+	add(rejectLanded, true)
 	return cols
 }
 

@@ -26,11 +26,11 @@ ets: E
 uid: row
 measure: {gb: A, tb: G}
 `)
-	if got, want := strings.Join(columnNames(m), " "), "S A M D C E G _reject.source? _reject.offset?"; got != want {
+	if got, want := strings.Join(columnNames(m), " "), "S A M D C E G _reject.source? _reject.offset? _reject.landed?"; got != want {
 		t.Errorf("columns %s, want %s", got, want)
 	}
 	opt := m.ReaderOptions()
-	if len(opt.Columns) != 9 {
+	if len(opt.Columns) != 10 {
 		t.Errorf("the options ask for %d columns", len(opt.Columns))
 	}
 	opt.Columns = nil

@@ -51,19 +51,22 @@ func newTextSource(in *input, format textFormat, names []string, nl byte, first 
 		in: in, format: format, names: names, nl: nl,
 		size: size, max: opt.MaxRecordBytes, first: first, pos: first,
 	}
-	if in.room != nil && in.compression == None && in.text.err == io.EOF && len(in.text.head) <= size {
+	if in.file != nil && in.text.err == io.EOF && len(in.text.head) <= size {
 		t.whole()
 	}
 	return t
 }
 
-// whole takes what was looked at for the text that is left: it is all of it.
+// whole takes what was looked at for the text that is left: it is all of it. Of
+// many small files, packed ones too, each would else have a buffer of the usual size.
 func (t *textSource) whole() {
 	t.err = io.EOF
 	if text := t.in.text.head; len(text) > 0 {
-		t.buf, t.n, t.room = text, len(text), t.in.room
+		t.buf, t.n, t.in.text.head = text, len(text), nil
 		t.in.last = text[len(text)-1]
-		t.in.room, t.in.text.head = nil, nil
+		if t.in.compression == None {
+			t.room, t.in.room = t.in.room, nil
+		}
 	}
 }
 
@@ -283,9 +286,9 @@ func (t *textSource) seek(p Pos) error {
 	}
 	t.n, t.err, t.looking = 0, nil, false
 	t.ahead, t.held = nil, nil
-	if t.room != nil {
-		t.room.free()
-		t.buf, t.room = nil, nil // it is as long as what was in it
+	t.room.free()
+	if t.room = nil; len(t.buf) != t.size {
+		t.buf = nil // it is as long as what was in it
 	}
 	if err := t.in.seek(p.Offset, p.Offset > t.first.Offset, t.nl); err != nil {
 		t.err = err
@@ -306,9 +309,7 @@ func (t *textSource) take() []byte {
 	return make([]byte, t.size)
 }
 
-// put gives a buffer back. One that had to grow for a long record is left to
-// the garbage collector, so that one such record does not raise the memory for
-// the rest of the file.
+// put gives a buffer of the usual size back.
 func (t *textSource) put(b []byte) {
 	if len(b) == t.size {
 		t.pool.Put(&b)

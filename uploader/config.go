@@ -118,9 +118,7 @@ func parseEndpoint(name, text string) (string, error) {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return "", fmt.Errorf("%s has the scheme %q: use https", name, u.Scheme)
 	}
-	// One place, one address: whether rows were sent to it before is looked up by it.
-	host := strings.TrimSuffix(strings.ToLower(u.Host), map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
-	return u.Scheme + "://" + host + strings.TrimRight(u.EscapedPath(), "/"), nil
+	return u.Scheme + "://" + strings.ToLower(u.Host) + strings.TrimRight(u.EscapedPath(), "/"), nil
 }
 
 // isLoopback goes by the name alone: what a name resolves to can change

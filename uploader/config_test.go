@@ -16,7 +16,7 @@ func TestResolveAddresses(t *testing.T) {
 		{"", "", "https://api.m3ter.com", "https://ingest.m3ter.com"},
 		{"https://api.m3ter.com/", "", "https://api.m3ter.com", "https://ingest.m3ter.com"},
 		{" https://API.m3ter.com// ", "", "https://api.m3ter.com", "https://ingest.m3ter.com"},
-		{"https://api.m3ter.com:443", "", "https://api.m3ter.com", "https://ingest.m3ter.com"},
+		{"https://api.m3ter.com:443", "", "https://api.m3ter.com:443", "https://ingest.m3ter.com:443"},
 		{"https://api.eu.m3ter.com", "", "https://api.eu.m3ter.com", "https://ingest.eu.m3ter.com"},
 		{"https://api.m3ter.com", "https://other.example/in/", "https://api.m3ter.com", "https://other.example/in"},
 		// Hosts that only look alike.
@@ -26,7 +26,7 @@ func TestResolveAddresses(t *testing.T) {
 		{"https://api.m3ter.com.evil.example", "", "https://api.m3ter.com.evil.example", "https://api.m3ter.com.evil.example"},
 		{"http://127.0.0.1:8137", "", "http://127.0.0.1:8137", "http://127.0.0.1:8137"},
 		{"http://127.9.9.9/m3/", "", "http://127.9.9.9/m3", "http://127.9.9.9/m3"},
-		{"http://[::1]:80", "", "http://[::1]", "http://[::1]"},
+		{"http://[::1]:80", "", "http://[::1]:80", "http://[::1]:80"},
 		{"http://localhost:1", "http://LOCALHOST:2", "http://localhost:1", "http://localhost:2"},
 	} {
 		got, err := Config{BaseURL: test.base, IngestURL: test.ingest, OrgID: "org"}.Resolve()

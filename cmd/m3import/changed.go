@@ -16,11 +16,12 @@ import (
 // things that only a person can know: whether it was corrected, or holds other
 // usage under an old name.
 type change struct {
-	source checkpoint.Source
-	was    sourceOf
-	mapped bool // the mapping is another
-	packed bool // it was packed or unpacked since
-	fate   fateOfChanged
+	source  checkpoint.Source
+	was     sourceOf
+	mapped  bool // the mapping is another
+	packed  bool // it was packed or unpacked since
+	touched bool // its size and its ends are as they were
+	fate    fateOfChanged
 }
 
 // fateOfChanged is what comes of the rows that are not as they were.
@@ -32,49 +33,81 @@ const (
 	anew                         // rows that are as they were may get other uids, too: they are billed again
 )
 
-// lastRuns finds the last run that read each source, by its path. What is read by
-// a replay gets the uids that it had, and standard input is never the same.
-func (r *runner) lastRuns(plan checkpoint.Plan) (map[string]sourceOf, error) {
-	last := make(map[string]sourceOf)
+// lastRuns finds, for each source by its path, the last import that may have had
+// rows of it accepted: a run, or a slice. A replay of rejects reads no source, and
+// standard input is never the same.
+func (r *runner) lastRuns(plan checkpoint.Plan) (*pathed[sourceOf], error) {
+	last := newPathed[sourceOf]()
 	if plan.Kind != "" {
-		return last, nil
+		return last, nil // it gives each row the uid that it had
 	}
 	all, err := r.knownImports()
 	if err != nil {
 		return nil, err
 	}
 	for _, im := range all {
-		if im.Plan.Kind != "" || im.Plan.ID == plan.ID {
+		if im.Plan.Kind == rejectsKind || im.Plan.ID == plan.ID {
 			continue
 		}
 		for i, src := range im.Plan.Sources {
 			if !im.reached(i) {
 				break
 			}
-			key := pathKey(src.Path)
-			if was, ok := last[key]; src.Path != "-" && (!ok || was.Plan.Started.Before(im.Plan.Started)) {
-				last[key] = sourceOf{im, i}
+			s := sourceOf{im, i}
+			if src.Path == "-" || s.atMost() == 0 {
+				continue
 			}
+			last.note(src.Path, func(was sourceOf, known bool) sourceOf {
+				if known && !was.Plan.Started.Before(im.Plan.Started) {
+					return was
+				}
+				return s
+			})
 		}
 	}
 	return last, nil
 }
 
+// pathed holds something for each path. A file that was packed or unpacked since
+// is found by the path that it had.
+type pathed[T any] struct{ exact, packed map[string]T }
+
+func newPathed[T any]() *pathed[T] { return &pathed[T]{make(map[string]T), make(map[string]T)} }
+
+func (p *pathed[T]) note(path string, merge func(was T, known bool) T) {
+	was, known := p.exact[path]
+	p.exact[path] = merge(was, known)
+	key := pathKey(path)
+	was, known = p.packed[key]
+	p.packed[key] = merge(was, known)
+}
+
+func (p *pathed[T]) of(path string) (T, bool) {
+	if v, known := p.exact[path]; known {
+		return v, true
+	}
+	v, known := p.packed[pathKey(path)]
+	return v, known
+}
+
 // changeOf says what has changed since a source was read last, if anything has
 // and rows of it were accepted then.
-func (r *runner) changeOf(src checkpoint.Source, last map[string]sourceOf, plan checkpoint.Plan) (c change, changed bool) {
-	was, ok := last[pathKey(src.Path)]
-	if !ok || was.atMost() == 0 {
+func (r *runner) changeOf(src checkpoint.Source, last *pathed[sourceOf]) (c change, changed bool) {
+	was, ok := last.of(src.Path)
+	if !ok {
 		return c, false
 	}
 	old := was.source()
-	c = change{source: src, was: was, mapped: was.Plan.MappingHash != plan.MappingHash, packed: old.Path != src.Path}
+	c = change{source: src, was: was, packed: old.Path != src.Path}
+	same, kept := r.job.compareMapping(was.Plan)
+	diff := old.Diff(src.Print)
+	c.mapped, c.touched = !same, diff != "" && onlyTime(old.Print, src.Print)
 	switch {
-	case c.mapped && !r.job.keepsUIDs(was.Plan):
+	case !kept:
 		c.fate = anew
 	case c.mapped:
 		c.fate = ignored
-	case contentKey(old.Print) == contentKey(src.Print) || continues(old, src):
+	case diff == "" || c.touched && r.job.same || continues(old, src):
 		return c, false
 	case r.job.namesCount():
 		c.fate = anew // rows behind the first change may stand elsewhere now
@@ -84,14 +117,22 @@ func (r *runner) changeOf(src checkpoint.Source, last map[string]sourceOf, plan 
 	return c, true
 }
 
-// keepsUIDs reports whether the job's mapping is sure to give rows the uids that
-// they had in an earlier import.
-func (j *job) keepsUIDs(plan checkpoint.Plan) bool {
+// compareMapping reports whether the job's mapping is that of an earlier import,
+// and whether it is sure to give rows the uids that they had then.
+func (j *job) compareMapping(plan checkpoint.Plan) (same, kept bool) {
+	if withoutRows(plan.MappingHash) == withoutRows(j.mappingHash) {
+		return true, true
+	}
 	if plan.Mapping == "" || j.mapping == nil {
-		return plan.Mapping == "" && j.mapping == nil && plan.MappingFile == ""
+		same = plan.Mapping == "" && j.mapping == nil && plan.MappingFile == ""
+		return same, same
 	}
 	old, err := mapper.ReadText([]byte(plan.Mapping))
-	return err == nil && j.mapping.KeepsUIDs(old)
+	if err != nil {
+		return false, false
+	}
+	// What flags say of the reading does not change what a row is, once it is one.
+	return old.Hash() == j.mapping.Hash(), j.mapping.KeepsUIDs(old)
 }
 
 // mappingDiff says how the job's mapping differs from that of a plan.
@@ -109,15 +150,15 @@ func (j *job) mappingDiff(plan checkpoint.Plan) string {
 	if len(parts) == 0 {
 		return text
 	}
-	return "the mapping is another: " + firstFewOf(parts, 3)
+	return "the mapping is another: " + firstFewOf(parts, 3, "other difference")
 }
 
-// firstFewOf lists sentences, and says how many there are more.
-func firstFewOf(texts []string, n int) string {
+// firstFewOf lists sentences, and says how many there are more of what they are.
+func firstFewOf(texts []string, n int, noun string) string {
 	if len(texts) <= n {
 		return strings.Join(texts, ", and ")
 	}
-	return fmt.Sprintf("%s, and %s", strings.Join(texts[:n], ", and "), plural(int64(len(texts)-n), "other difference"))
+	return fmt.Sprintf("%s, and %s", strings.Join(texts[:n], ", and "), plural(int64(len(texts)-n), noun))
 }
 
 // guardUIDs refuses sources of which rows that were accepted before may get
@@ -132,8 +173,12 @@ func (r *runner) guardUIDs(changes []change) error {
 	for _, c := range twice {
 		texts = append(texts, c.text())
 	}
-	return coded(exitUsage, fmt.Errorf("rows that were accepted before may get other uids, and be billed a second time: %s", firstFewOf(texts, 5)),
-		"rows were only added: put them behind the old ones, or into a file of their own\n"+
+	packed := ""
+	if slices.ContainsFunc(twice, func(c change) bool { return c.packed && !c.mapped }) {
+		packed = "it was packed or unpacked, and nothing else: its rows keep their uids, so add --force\n"
+	}
+	return coded(exitUsage, fmt.Errorf("rows that were accepted before may get other uids, and be billed a second time: %s", firstFewOf(texts, 5, "other source")),
+		packed+"rows were only added: put them behind the old ones, or into a file of their own\n"+
 			"rows that were rejected then can go in now:  m3import replay rejects "+shellQuote(r.journal.Dir())+"\n"+
 			"it is other usage, or should be billed so: add --force (docs/uid.md, \"When a file changes\")")
 }
@@ -144,6 +189,8 @@ func (c change) text() string {
 	switch {
 	case c.mapped:
 		what = "comes under another mapping than in"
+	case c.touched:
+		what = "may have changed between its first and its last 64 KiB since"
 	case c.packed:
 		what = "is " + visible(filepath.Base(c.was.source().Path)) + " in another form, or changed, since"
 	}
@@ -155,7 +202,7 @@ func changeNotes(changes []change) (notes []string) {
 	for _, c := range changes {
 		switch c.fate {
 		case ignored:
-			notes = append(notes, c.text()+": rows with an old uid are sent again and count against your allowance, and the platform keeps what came first of them, so that nothing which was corrected counts (docs/uid.md)")
+			notes = append(notes, "warning: "+c.text()+": rows with an old uid are sent again and count against your allowance, and the platform keeps what came first of them, so that nothing which was corrected counts (docs/uid.md)")
 		case beside:
 			notes = append(notes, "warning: "+c.text()+": rows that are as they were are ignored, and those that were changed get new uids, and are billed beside what they were (docs/uid.md)")
 		case anew:

@@ -152,7 +152,14 @@ func (s sourceOf) accepted() int64 {
 	if s.at == s.Mark.Position.Source {
 		return s.Mark.Current.Accepted
 	}
-	return s.done()[s.source().Path]
+	if s.at > s.Mark.Position.Source {
+		return 0
+	}
+	n, known := s.done()[s.source().Path]
+	if !known {
+		return s.Mark.Counts.Accepted // of all its sources: what is not known was not less
+	}
+	return n
 }
 
 // skipDoneElsewhere takes the sources out of a plan that another state directory

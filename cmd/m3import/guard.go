@@ -118,7 +118,7 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 	var changes []change
 	var again int64
 	for i, src := range plan.Sources {
-		if c, changed := r.changeOf(src, last, plan); changed {
+		if c, changed := r.changeOf(src, last); changed {
 			changes = append(changes, c)
 		} else if was, known := before[i]; known {
 			again += was.most
@@ -135,7 +135,7 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 	r.app.warnAll(anew)
 	r.app.warnAll(changeNotes(changes))
 	if again > 0 {
-		r.app.warn("up to %s sent before: sent again under the same uids, which the platform ignores and counts against your allowance", rowsText(again))
+		r.app.say("up to %s sent before: sent again under the same uids, which the platform ignores and counts against your allowance", rowsText(again))
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 func (r *runner) warnOfMapping(plan checkpoint.Plan, imports []checkpoint.Import) {
 	was := make(map[string]checkpoint.Plan) // the last one of each path
 	for _, im := range imports {
-		if im.Plan.Kind == "" && im.Plan.OrgID == plan.OrgID && im.Plan.ID != plan.ID {
+		if im.Plan.Kind == "" && strings.EqualFold(im.Plan.OrgID, plan.OrgID) && im.Plan.ID != plan.ID {
 			for _, src := range im.Plan.Sources {
 				was[src.Path] = im.Plan
 			}
@@ -254,23 +254,25 @@ func (r *runner) pastOf(sources []checkpoint.Source, counts func(checkpoint.Impo
 	if err != nil {
 		return nil, nil, err
 	}
-	byPath, byContent := make(map[string]past), make(map[string]past)
-	note := func(m map[string]past, key string, s sourceOf) {
-		was, ok := m[key]
-		if !ok || s.Plan.Started.Before(was.first.Plan.Started) {
-			was.first = s
-		}
-		was.most = max(was.most, s.atMost())
-		m[key] = was
-	}
+	byPath, byContent := newPathed[past](), make(map[string]past)
 	for _, im := range all {
 		for i, src := range im.Plan.Sources {
 			if !im.reached(i) || !counts(im.Import) {
 				break
 			}
-			note(byPath, pathKey(src.Path), sourceOf{im, i})
-			note(byContent, contentKey(src.Print), sourceOf{im, i})
-			note(byContent, rowsKey(src.Print), sourceOf{im, i})
+			s := sourceOf{im, i}
+			add := func(was past, known bool) past {
+				if !known || s.Plan.Started.Before(was.first.Plan.Started) {
+					was.first = s
+				}
+				was.most = max(was.most, s.atMost())
+				return was
+			}
+			byPath.note(src.Path, add)
+			for _, key := range []string{contentKey(src.Print), rowsKey(src.Print)} {
+				was, known := byContent[key]
+				byContent[key] = add(was, known)
+			}
 		}
 	}
 	before, twins = make(map[int]past), make(map[int]sourceOf)
@@ -282,7 +284,7 @@ func (r *runner) pastOf(sources []checkpoint.Source, counts func(checkpoint.Impo
 		if twin, ok := byContent[contentKey(src.Print)]; ok && !known {
 			twins[i] = twin.first
 		}
-		if p, ok := byPath[pathKey(src.Path)]; ok {
+		if p, ok := byPath.of(src.Path); ok {
 			if !known || p.first.Plan.Started.Before(was.first.Plan.Started) {
 				was.first = p.first
 			}
@@ -354,7 +356,7 @@ func (r *runner) guardOrigins(plan checkpoint.Plan) error {
 		texts = append(texts, fmt.Sprintf("%s was read by import %s, on %s", visible(path), im.Plan.ID, im.Plan.Started.Format("2006-01-02")))
 	}
 	return coded(exitUsage, fmt.Errorf("%w: %s stood in sources that were imported more than 34 days ago, and may have arrived then: %s",
-		errBeyondWindow, plural(rows, "reject"), firstFewOf(texts, 5)),
+		errBeyondWindow, plural(rows, "reject"), firstFewOf(texts, 5, "other source")),
 		"m3ter knows a uid for 35 days: what arrived then would be billed twice\n"+
 			"delete the lines of rows that are in (the data explorer shows them); then add --allow-beyond-dedupe-window")
 }

@@ -190,8 +190,7 @@ func TestGuardStandardInput(t *testing.T) {
 	g.holds(50)
 }
 
-// A rejected row may have arrived all the same: out of a source that was mended,
-// or a part of its measurements when the platform refused another.
+// A rejected row may have arrived all the same: out of a source that was mended.
 func TestGuardReplayOfRejects(t *testing.T) {
 	t.Run("corrected source", func(t *testing.T) {
 		g := newGuarded(t, sandbox.Config{})
