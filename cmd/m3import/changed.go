@@ -18,9 +18,10 @@ import (
 type change struct {
 	source  checkpoint.Source
 	was     sourceOf
-	mapped  bool // the mapping is another
-	packed  bool // it was packed or unpacked since
-	touched bool // its size and its ends are as they were
+	rows    int64 // that the platform may hold of it
+	mapped  bool  // the mapping is another
+	packed  bool  // it was packed or unpacked since
+	touched bool  // its size and its ends are as they were
 	fate    fateOfChanged
 }
 
@@ -33,17 +34,33 @@ const (
 	anew                         // rows that are as they were may get other uids, too: they are billed again
 )
 
-// lastRuns finds, for each source by its path, the last import that may have had
-// rows of it accepted: a run, or a slice. A replay of rejects reads no source, and
-// standard input is never the same.
-func (r *runner) lastRuns(plan checkpoint.Plan) (*pathed[sourceOf], error) {
-	last := newPathed[sourceOf]()
-	if plan.Kind != "" {
-		return last, nil // it gives each row the uid that it had
+// pasts finds the earlier imports of a source that may have had rows of it
+// accepted, newest first.
+type pasts struct {
+	byPath    *pathed[[]sourceOf]
+	byContent map[string][]sourceOf
+	replayed  map[string]int64 // by import: rows of its reject file that were accepted since
+}
+
+// pastRuns are the runs and slices that read sources. What a replay of rejects had
+// accepted counts for the import whose rows they were; standard input is never the
+// same.
+func (r *runner) pastRuns(plan checkpoint.Plan) (*pasts, error) {
+	p := &pasts{newPathed[[]sourceOf](), make(map[string][]sourceOf), make(map[string]int64)}
+	if plan.Kind == rejectsKind || r.f.original != nil {
+		return p, nil // each row gets the uid that it had
 	}
 	all, err := r.knownImports()
 	if err != nil {
 		return nil, err
+	}
+	slices.SortStableFunc(all, func(a, b known) int { return b.Plan.Started.Compare(a.Plan.Started) })
+	for _, im := range all {
+		for _, src := range im.Plan.Sources {
+			if im.Plan.Kind == rejectsKind {
+				p.replayed[importOf(src.Path)] += im.Mark.Counts.Accepted + im.Mark.MaxUncertain
+			}
+		}
 	}
 	for _, im := range all {
 		if im.Plan.Kind == rejectsKind || im.Plan.ID == plan.ID {
@@ -54,18 +71,23 @@ func (r *runner) lastRuns(plan checkpoint.Plan) (*pathed[sourceOf], error) {
 				break
 			}
 			s := sourceOf{im, i}
-			if src.Path == "-" || s.atMost() == 0 {
+			if src.Path == "-" || p.held(s) == 0 {
 				continue
 			}
-			last.note(src.Path, func(was sourceOf, known bool) sourceOf {
-				if known && !was.Plan.Started.Before(im.Plan.Started) {
-					return was
-				}
-				return s
-			})
+			p.byPath.note(src.Path, func(was []sourceOf, _ bool) []sourceOf { return append(was, s) })
+			p.byContent[contentKey(src.Print)] = append(p.byContent[contentKey(src.Print)], s)
 		}
 	}
-	return last, nil
+	return p, nil
+}
+
+// held is how many rows of a source the platform may hold from that import on.
+func (p *pasts) held(s sourceOf) int64 {
+	n := s.atMost() + p.replayed[s.Plan.ID]
+	if c := s.Mark.Counts; n == 0 && c.Measurements > 0 {
+		return c.Rejected // of some a part
+	}
+	return n
 }
 
 // pathed holds something for each path. A file that was packed or unpacked since
@@ -90,15 +112,32 @@ func (p *pathed[T]) of(path string) (T, bool) {
 	return v, known
 }
 
-// changeOf says what has changed since a source was read last, if anything has
-// and rows of it were accepted then.
-func (r *runner) changeOf(src checkpoint.Source, last *pathed[sourceOf]) (c change, changed bool) {
-	was, ok := last.of(src.Path)
-	if !ok {
-		return c, false
+// changeOf says what has changed since a source was read, if anything has and
+// rows of it were accepted then. It looks back to the last run that had some
+// accepted: what it did not refuse then was decided. A slice in between, or a run
+// of which nothing is known to have arrived, decides nothing.
+func (r *runner) changeOf(src checkpoint.Source, past *pasts) (worst change, changed bool) {
+	list, ok := past.byPath.of(src.Path)
+	if !ok && !r.job.namesCount() { // else another name is other usage, which is told
+		list = past.byContent[contentKey(src.Print)]
 	}
+	for _, was := range list {
+		c, is := r.since(was, src)
+		c.rows = past.held(was)
+		if is && (!changed || c.fate > worst.fate) {
+			worst, changed = c, true
+		}
+		if was.Plan.Kind == "" && (was.accepted() > 0 || past.replayed[was.Plan.ID] > 0) {
+			break
+		}
+	}
+	return worst, changed
+}
+
+// since says what has changed since a source was read by one import.
+func (r *runner) since(was sourceOf, src checkpoint.Source) (c change, changed bool) {
 	old := was.source()
-	c = change{source: src, was: was, packed: old.Path != src.Path}
+	c = change{source: src, was: was, packed: pathKey(old.Path) == pathKey(src.Path) && old.Path != src.Path}
 	same, kept := r.job.compareMapping(was.Plan)
 	diff := old.Diff(src.Print)
 	c.mapped, c.touched = !same, diff != "" && onlyTime(old.Print, src.Print)
@@ -194,7 +233,7 @@ func (c change) text() string {
 	case c.packed:
 		what = "is " + visible(filepath.Base(c.was.source().Path)) + " in another form, or changed, since"
 	}
-	return fmt.Sprintf("%s %s import %s (up to %s accepted then)", visible(filepath.Base(c.source.Path)), what, c.was.Plan.ID, rowsText(c.was.atMost()))
+	return fmt.Sprintf("%s %s import %s (up to %s accepted then)", visible(filepath.Base(c.source.Path)), what, c.was.Plan.ID, rowsText(c.rows))
 }
 
 // changeNotes says what comes of the rows of changed sources.

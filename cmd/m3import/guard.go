@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/mapper"
 	"github.com/m3import/m3import/pipeline"
 )
 
@@ -111,14 +112,14 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 	if err := r.tooLate(plan.Sources, before); err != nil {
 		return err
 	}
-	last, err := r.lastRuns(plan)
+	past, err := r.pastRuns(plan)
 	if err != nil {
 		return err
 	}
 	var changes []change
 	var again int64
 	for i, src := range plan.Sources {
-		if c, changed := r.changeOf(src, last); changed {
+		if c, changed := r.changeOf(src, past); changed {
 			changes = append(changes, c)
 		} else if was, known := before[i]; known {
 			again += was.most
@@ -325,11 +326,17 @@ func (r *runner) guardOrigins(plan checkpoint.Plan) error {
 			}
 		}
 	}
+	began := make(map[string]time.Time)
+	for _, im := range all {
+		began[im.Plan.ID] = im.Plan.Started
+	}
 	late, rows := make(map[string]checkpoint.Import), int64(0) // by the path of the origin
+	since, again := make(map[pipeline.Origin]bool), int64(0)   // rows, and those of them that may be in
 	for _, src := range plan.Sources {
 		own := importOf(src.Path)
 		err := eachReject(src.Path, func(_ pipeline.Stage, at pipeline.Origin) error {
-			found := false
+			found, later := false, since[at]
+			since[at] = true
 			for _, im := range readers[pathKey(at.Path)] {
 				if im.Plan.ID == own {
 					continue // of it the row is not in
@@ -337,6 +344,10 @@ func (r *runner) guardOrigins(plan checkpoint.Plan) error {
 				if r.age(im.Plan.Started) >= safeWindow {
 					late[at.Path], found = im.Import, true
 				}
+				later = later || im.Mark.Counts.Accepted > 0 && im.Plan.Started.After(began[own])
+			}
+			if later {
+				again++
 			}
 			if found {
 				rows++
@@ -346,6 +357,17 @@ func (r *runner) guardOrigins(plan checkpoint.Plan) error {
 		if err != nil {
 			return coded(exitUsage, err, "")
 		}
+	}
+	if again > 0 {
+		what := "of a uid the platform keeps what came first"
+		if r.job.mapping != nil && r.job.mapping.UsesRule(mapper.RuleContent, mapper.RuleRow) {
+			what = "with the uid rule of the mapping they are billed beside it where they differ"
+		}
+		text := fmt.Sprintf("may be in already: %s, whose row stands in another reject file, too, or in a source that was imported since; %s", plural(again, "reject"), what)
+		if !r.f.force && strings.HasPrefix(what, "with") {
+			return coded(exitUsage, errors.New(text), "delete the lines of those that are in; then add --force")
+		}
+		r.app.warn("warning: %s", text)
 	}
 	if rows == 0 || r.f.allowBeyond {
 		return nil
