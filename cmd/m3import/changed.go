@@ -63,7 +63,7 @@ func (r *runner) pastRuns(plan checkpoint.Plan) (*pasts, error) {
 		}
 	}
 	for _, im := range all {
-		if im.Plan.Kind == rejectsKind || im.Plan.ID == plan.ID {
+		if im.Plan.Kind == rejectsKind || im.Plan.ID == plan.ID || im.Plan.Started.After(plan.Started) {
 			continue
 		}
 		for i, src := range im.Plan.Sources {

@@ -31,6 +31,9 @@ func (r *runner) guardResume(plan checkpoint.Plan, mark checkpoint.Mark) error {
 	if err := r.guardRest(plan, mark); err != nil {
 		return err
 	}
+	if err := r.tellChanges(plan, mark); err != nil {
+		return err
+	}
 	if mark.FirstSent.IsZero() || mark.Position.Source >= len(plan.Sources) {
 		return nil // nothing after the mark was ever sent
 	}
@@ -47,6 +50,23 @@ func (r *runner) guardResume(plan checkpoint.Plan, mark checkpoint.Mark) error {
 		errBeyondWindow, plan.ID, agoText(age), most, place(plan, mark)),
 		"m3ter knows a uid for 35 days: what arrived then would be billed twice now\n"+
 			"find out what arrived (the data explorer shows it), or add --allow-beyond-dedupe-window to send all the same")
+}
+
+// tellChanges says once more what was said when an import began that is resumed:
+// nobody may have seen it then.
+func (r *runner) tellChanges(plan checkpoint.Plan, mark checkpoint.Mark) error {
+	past, err := r.pastRuns(plan)
+	if err != nil {
+		return err
+	}
+	var changes []change
+	for _, src := range plan.Sources[min(mark.Position.Source, len(plan.Sources)):] {
+		if c, changed := r.changeOf(src, past); changed {
+			changes = append(changes, c)
+		}
+	}
+	r.app.warnAll(changeNotes(changes))
+	return nil
 }
 
 // age is how long ago something was, by this machine's clock. What it says of
