@@ -355,6 +355,9 @@ func (r *runner) guardOrigins(plan checkpoint.Plan) error {
 	for _, src := range plan.Sources {
 		own := importOf(src.Path)
 		err := eachReject(src.Path, func(_ pipeline.Stage, at pipeline.Origin) error {
+			if at.Path == "" || at.Path == "-" {
+				return nil // where it stood does not tell it from others
+			}
 			found, later := false, since[at]
 			since[at] = true
 			for _, im := range readers[pathKey(at.Path)] {
