@@ -66,7 +66,8 @@ type Import struct {
 	// Uploads is how many batches are in the air at once. Default: 8.
 	Uploads int
 	// Window is the most batches that may be sent or settled but not yet
-	// committed: what a crash can send twice. Default: twice Uploads.
+	// committed: what a crash can send twice. Default: three times Uploads, so that
+	// some can be in the air, some wait for the next commit, and some for an upload.
 	Window int
 	// Drain is how long batches in the air may take to land after Run was
 	// asked to stop. Default: 30 s.
@@ -162,7 +163,7 @@ func (im *Import) setDefaults() {
 		im.Uploads = DefaultUploads
 	}
 	if im.Window <= 0 {
-		im.Window = 2 * im.Uploads
+		im.Window = 3 * im.Uploads
 	}
 	if im.Drain <= 0 {
 		im.Drain = DefaultDrain

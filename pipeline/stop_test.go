@@ -244,7 +244,11 @@ func TestStopInAnOutage(t *testing.T) {
 				}
 				uploads := 1 + rnd.IntN(8)
 				began := time.Now()
-				ctx, stop := context.WithTimeout(t.Context(), time.Duration(rnd.IntN(int(time.Minute))))
+				atMost := time.Minute
+				if stops%10 == 0 {
+					atMost = 2 * p.every // perhaps before the first has left, or when it was taken
+				}
+				ctx, stop := context.WithTimeout(t.Context(), time.Duration(rnd.IntN(int(atMost))))
 				im := &Import{
 					Sources: []checkpoint.Source{src}, Mapping: parse(t, testMapping), Submit: p, Journal: j, Mark: mark,
 					Limits: uploader.Limits{Items: 10}, Reader: reader.Options{ChunkBytes: 500}, Uploads: uploads, Drain: 24 * time.Hour,

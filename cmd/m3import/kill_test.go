@@ -38,10 +38,10 @@ func killSeeds(t *testing.T) uint64 {
 	return n
 }
 
-// Each import that is killed sends batches of 20 by 2 workers, so that 4
+// Each import that is killed sends batches of 20 by 2 workers, so that 6
 // batches are the window between sending and commit, and what a crash may send
 // again.
-const killWindow = 4 * 20
+const killWindow = 6 * 20
 
 // poison is in 10 of the 4,200 good rows; the platform is told to refuse it, so
 // that their batches are taken apart.
