@@ -55,20 +55,25 @@ const maxCoefDigits = 19
 // [MaxDigits] significant digits. The cost is linear in the length of the text
 // whatever the exponent says, and up to 19 significant digits allocate nothing.
 // -0 is 0.
-func Parse(text []byte) (Decimal, bool) {
-	if d, ok := parseShort(text); ok {
+func Parse(text []byte) (d Decimal, ok bool) {
+	switch n := len(text); {
+	case n >= 2 && n <= 8:
+		d, ok = parseWord(text)
+	case n > 8 && n <= 16:
+		d, ok = parseTwoWords(text)
+	case n > 0 && n <= maxCoefDigits:
+		d, ok = parseShort(text)
+	}
+	if ok {
 		return d, true
 	}
 	return parse(text)
 }
 
 // parseShort is Parse for what nearly all amounts are: no sign, no exponent,
-// so few digits that they fit whatever they are. What it refuses is not
-// thereby wrong.
+// so few digits that they fit whatever they are. text has 1 to maxCoefDigits
+// characters. What it refuses is not thereby wrong.
 func parseShort(text []byte) (Decimal, bool) {
-	if len(text) == 0 || len(text) > maxCoefDigits {
-		return Decimal{}, false
-	}
 	coef, point := uint64(0), len(text)
 	for i, c := range text {
 		switch digit := c - '0'; {
@@ -83,15 +88,7 @@ func parseShort(text []byte) (Decimal, bool) {
 	if point == 0 || point == len(text)-1 || text[0] == '0' && point > 1 {
 		return Decimal{}, false
 	}
-	if coef == 0 {
-		return Decimal{}, true
-	}
-	exp := min(point+1-len(text), 0)
-	for coef%10 == 0 {
-		coef /= 10
-		exp++
-	}
-	return Decimal{coef: coef, exp: int32(exp)}, true
+	return ofDigits(coef, min(point+1-len(text), 0)), true
 }
 
 // parse is Parse for every number.

@@ -1,7 +1,10 @@
 package decimal
 
 import (
+	"bytes"
+	"math"
 	"math/big"
+	"math/rand/v2"
 	"regexp"
 	"strconv"
 	"strings"
@@ -286,6 +289,63 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%s survives: %v", text, d.SurvivesDouble())
 		}
 	})
+}
+
+// The ways that are short find what the long one does, and refuse nothing of what
+// they are for.
+func TestShortWaysOfParse(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	const odd = "-+eE.,x /:\x00\xb0\xff" // neighbours of digits, and digits with the high bit set
+	for range 2_000_000 {
+		n := 1 + rnd.IntN(maxCoefDigits)
+		text := make([]byte, n)
+		for i := range text {
+			text[i] = '0' + byte(rnd.IntN(10))
+		}
+		if rnd.IntN(3) > 0 {
+			text[rnd.IntN(n)] = '.'
+		}
+		if rnd.IntN(4) == 0 {
+			text[rnd.IntN(n)] = odd[rnd.IntN(len(odd))]
+		}
+		if rnd.IntN(4) == 0 {
+			text[0] = '0'
+		}
+		want, fine := parse(text)
+		way := parseShort
+		switch {
+		case n >= 2 && n <= 8:
+			way = parseWord
+		case n > 8 && n <= 16:
+			way = parseTwoWords
+		}
+		if got, ok := way(text); ok && got != want || ok != (fine && !bytes.ContainsAny(text, "-eE")) {
+			t.Fatalf("%q: %v, %v, want %v, %v", text, got, ok, want, fine)
+		}
+		if got, ok := Parse(text); got != want || ok != fine {
+			t.Fatalf("%q: %v, %v, want %v, %v", text, got, ok, want, fine)
+		}
+	}
+}
+
+// BenchmarkParseMany parses numbers that differ, as those of a file do.
+func BenchmarkParseMany(b *testing.B) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var texts [4096][]byte
+	for i := range texts {
+		f := rnd.Float64() * math.Pow(10, float64(rnd.IntN(5)))
+		switch i % 3 {
+		case 0:
+			texts[i] = strconv.AppendInt(nil, int64(f*1000), 10)
+		case 1:
+			texts[i] = strconv.AppendFloat(nil, f, 'f', 3, 64)
+		default:
+			texts[i] = strconv.AppendFloat(nil, f, 'f', 4, 64)
+		}
+	}
+	for i := 0; b.Loop(); i++ {
+		Parse(texts[i%len(texts)])
+	}
 }
 
 func BenchmarkParse(b *testing.B) {
