@@ -118,8 +118,15 @@ func parseEndpoint(name, text string) (string, error) {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return "", fmt.Errorf("%s has the scheme %q: use https", name, u.Scheme)
 	}
-	return u.Scheme + "://" + strings.ToLower(u.Host) + strings.TrimRight(u.EscapedPath(), "/"), nil
+	host := strings.ToLower(u.Host)
+	if port := u.Port(); port == "" || port == defaultPorts[u.Scheme] {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	return u.Scheme + "://" + host + strings.TrimRight(u.EscapedPath(), "/"), nil
 }
+
+// defaultPorts are those that need not be said.
+var defaultPorts = map[string]string{"https": "443", "http": "80"}
 
 // isLoopback goes by the name alone: what a name resolves to can change
 // between the check and the request, so only "localhost" is trusted as a name.

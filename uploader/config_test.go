@@ -16,9 +16,10 @@ func TestResolveAddresses(t *testing.T) {
 		{"", "", "https://api.m3ter.com", "https://ingest.m3ter.com"},
 		{"https://api.m3ter.com/", "", "https://api.m3ter.com", "https://ingest.m3ter.com"},
 		{" https://API.m3ter.com// ", "", "https://api.m3ter.com", "https://ingest.m3ter.com"},
-		{"https://api.m3ter.com:443", "", "https://api.m3ter.com:443", "https://ingest.m3ter.com:443"},
+		{"https://api.m3ter.com:443", "", "https://api.m3ter.com", "https://ingest.m3ter.com"},
 		{"https://api.eu.m3ter.com", "", "https://api.eu.m3ter.com", "https://ingest.eu.m3ter.com"},
 		{"https://api.m3ter.com", "https://other.example/in/", "https://api.m3ter.com", "https://other.example/in"},
+		{"https://api.m3ter.com:80", "https://ingest.m3ter.com:/", "https://api.m3ter.com:80", "https://ingest.m3ter.com"},
 		// Hosts that only look alike.
 		{"https://api.example.com", "", "https://api.example.com", "https://api.example.com"},
 		{"https://rapid.m3ter.com", "", "https://rapid.m3ter.com", "https://rapid.m3ter.com"},
@@ -26,7 +27,7 @@ func TestResolveAddresses(t *testing.T) {
 		{"https://api.m3ter.com.evil.example", "", "https://api.m3ter.com.evil.example", "https://api.m3ter.com.evil.example"},
 		{"http://127.0.0.1:8137", "", "http://127.0.0.1:8137", "http://127.0.0.1:8137"},
 		{"http://127.9.9.9/m3/", "", "http://127.9.9.9/m3", "http://127.9.9.9/m3"},
-		{"http://[::1]:80", "", "http://[::1]:80", "http://[::1]:80"},
+		{"http://[::1]:80", "", "http://[::1]", "http://[::1]"},
 		{"http://localhost:1", "http://LOCALHOST:2", "http://localhost:1", "http://localhost:2"},
 	} {
 		got, err := Config{BaseURL: test.base, IngestURL: test.ingest, OrgID: "org"}.Resolve()
@@ -104,7 +105,9 @@ func TestParseOrgID(t *testing.T) {
 		"https://console.m3ter.com/users/" + other + "/organizations/" + id:     id,
 		"https://console.m3ter.com/#/organizations/" + id + "/meters":           id,
 		"console.m3ter.com/organizations/" + id + "/":                           id,
-		"https://console.m3ter.com/organizations/" + strings.ToUpper(id):        strings.ToUpper(id),
+		"https://console.m3ter.com/organizations/" + strings.ToUpper(id):        id,
+		strings.ToUpper(id):         id,
+		"MY-ORG_1":                  "MY-ORG_1",
 		"":                          "",
 		".":                         "",
 		"..":                        "",

@@ -14,12 +14,17 @@ const maxOrgID = 80
 // that holds the id. From an address it takes the UUID after the segment
 // "organizations" (or "org"), or else the first UUID of the path; an address
 // is never an id itself. A plain id need not be a UUID, but must be able to
-// stand in a path as it is.
+// stand in a path as it is. A UUID is returned in lower case, as it is the same
+// organization however it is written (RFC 9562 section 4): what was sent to it is
+// looked up by this text.
 func ParseOrgID(text string) (string, error) {
 	text = strings.TrimSpace(text)
 	if !strings.ContainsAny(text, "/?#") {
 		if !isPathSegment(text) {
 			return "", fmt.Errorf("%s is not an organization id: it may have up to %d letters, digits, '-', '_' and '.'", envOrgID, maxOrgID)
+		}
+		if isUUID(text) {
+			text = strings.ToLower(text)
 		}
 		return text, nil
 	}
@@ -37,11 +42,11 @@ func ParseOrgID(text string) (string, error) {
 		if i > 0 {
 			switch strings.ToLower(segments[i-1]) {
 			case "organizations", "organization", "orgs", "org":
-				return s, nil
+				return strings.ToLower(s), nil
 			}
 		}
 		if first == "" {
-			first = s
+			first = strings.ToLower(s)
 		}
 	}
 	if first == "" {
