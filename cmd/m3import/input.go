@@ -31,7 +31,7 @@ type finder struct {
 	files identities
 	real  map[string]string // folder → the same without symbolic links
 	own   map[string]int    // state directory → files of its own that were left out
-	notes []string          // about links
+	notes []string          // about links, and files that a directory's sources lie beside
 }
 
 // findSources turns arguments into paths: files as they are, directories and
@@ -80,9 +80,12 @@ func findSources(args []string, state string, emptyOK bool) (paths, notes []stri
 
 // add adds the files that one argument names, and returns how many it named.
 func (f *finder) add(arg string) (int, error) {
-	found, err := expand(arg)
+	found, note, err := f.expand(arg)
 	if err != nil {
 		return 0, err
+	}
+	if note != "" {
+		f.notes = append(f.notes, note)
 	}
 	n := 0
 	infos := lstatAll(found)
@@ -216,20 +219,27 @@ func regular(path string) (fs.FileInfo, error) {
 	return info, err
 }
 
-// expand turns one argument into the files that it names, in their order.
-func expand(arg string) ([]string, error) {
+// expand turns one argument into the files that it names, in their order. The note
+// says what else lies in a directory.
+func (f *finder) expand(arg string) (found []string, note string, err error) {
 	info, err := os.Stat(arg)
 	switch {
 	case err == nil && info.IsDir():
-		return directory(arg)
+		return f.directory(arg)
 	case err == nil:
-		return []string{arg}, nil
+		return []string{arg}, "", nil
 	case !strings.ContainsAny(arg, "*?[{"):
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s: there is no such file", arg)
+			err = fmt.Errorf("%s: there is no such file", arg)
 		}
-		return nil, err
+		return nil, "", err
 	}
+	found, err = glob(arg)
+	return found, "", err
+}
+
+// glob lists the files that a pattern matches.
+func glob(arg string) ([]string, error) {
 	found, err := doublestar.FilepathGlob(arg, doublestar.WithFilesOnly(), doublestar.WithFailOnIOErrors(), doublestar.WithNoHidden())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -247,19 +257,52 @@ func expand(arg string) ([]string, error) {
 	return found, nil
 }
 
-// directory lists the sources in a folder, not in the folders below it.
-func directory(dir string) ([]string, error) {
+// directory lists the sources in a folder, not in the folders below it. What may be
+// usage that somebody counts on is told of when it is passed by: a file that is
+// called otherwise or packed in another way, and folders; not what is hidden, nor
+// what begins with "_", as the marks of other tools do.
+func (f *finder) directory(dir string) (paths []string, note string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	var paths []string
+	var others []string
+	folders := 0
 	for _, e := range entries { // by name
-		if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") && isSourceName(e.Name()) {
-			paths = append(paths, filepath.Join(dir, e.Name()))
+		switch name := e.Name(); {
+		case strings.HasPrefix(name, "."):
+		case !e.IsDir() && isSourceName(name):
+			paths = append(paths, filepath.Join(dir, name))
+		case strings.HasPrefix(name, "_"):
+		case e.IsDir():
+			if abs, err := filepath.Abs(filepath.Join(dir, name)); err != nil || abs != f.state {
+				folders++
+			}
+		default:
+			others = append(others, visible(name))
 		}
 	}
-	return paths, nil
+	return paths, passedBy(dir, others, folders), nil
+}
+
+// passedBy is the note about what lies beside a directory's sources.
+func passedBy(dir string, files []string, folders int) string {
+	var what []string
+	if n := len(files); n > 0 {
+		const most = 3
+		names := strings.Join(files[:min(n, most)], ", ")
+		if n > most {
+			names += ", …"
+		}
+		what = append(what, fmt.Sprintf("%s not called as sources are (%s)", plural(int64(n), "file"), names))
+	}
+	if folders > 0 {
+		what = append(what, fmt.Sprintf("%s (a glob such as %s finds what is below)", plural(int64(folders), "folder"), shellQuote(filepath.Join(dir, "**", "*.csv"))))
+	}
+	if len(what) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("left out of %s: %s", visible(dir), strings.Join(what, ", and "))
 }
 
 func isSourceName(name string) bool {

@@ -40,6 +40,32 @@ func TestOddNames(t *testing.T) {
 	}
 }
 
+// Nothing that may be usage is passed by in silence.
+func TestWhatADirectoryLeavesOut(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, name := range []string{"usage/state", "usage/older", "usage/.hidden", "usage/_temporary", "few"} {
+		if err := os.MkdirAll(name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"usage/a.csv", "usage/b.NDJSON.gz", "usage/c.csv.bz2", "usage/d.txt", "usage/e.json", "usage/f.xlsx", "usage/_SUCCESS", "usage/.g.bz2", "few/a.csv", "few/b.zip"} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ dir, want string }{
+		{"usage", "left out of usage: 4 files not called as sources are (c.csv.bz2, d.txt, e.json, …), and 1 folder (a glob such as 'usage/**/*.csv' finds what is below)"},
+		{"few", "left out of few: 1 file not called as sources are (b.zip)"},
+		{"usage/*", ""},
+	} {
+		_, notes, err := findSources([]string{c.dir}, "usage/state", false)
+		if got := strings.Join(notes, "\n"); err != nil || got != c.want {
+			t.Errorf("%s: %q, %v; want %q", c.dir, got, err, c.want)
+		}
+	}
+}
+
 // Large files of the same size and ends are the same only when every byte is.
 func TestCopiesOfLargeFiles(t *testing.T) {
 	head := "id,who,when,amount\n1,acme,2026-01-01T00:00:00Z,1\n" + strings.Repeat("\n", 100_000)
