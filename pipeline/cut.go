@@ -86,18 +86,19 @@ func (c *cutter) source(i int, from checkpoint.Position) (err error) {
 	if c.reading.Err() != nil {
 		return ErrStopped
 	}
-	if err := im.unchanged(i); err != nil {
-		return err
-	}
 	src, m, err := im.open(im.Sources[i].Path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, src.Close()) }()
-	if from.Offset > 0 {
-		if err := src.SeekTo(reader.Pos{Offset: from.Offset, Line: from.Line}); err != nil {
-			return err
+	if err == nil {
+		defer func() { err = errors.Join(err, src.Close()) }()
+		if from.Offset > 0 {
+			err = src.SeekTo(reader.Pos{Offset: from.Offset, Line: from.Line})
 		}
+	}
+	if err != nil {
+		// That it is another file now says more than what is wrong with that one.
+		if changed := im.unchanged(i); changed != nil {
+			return changed
+		}
+		return err
 	}
 	for {
 		if c.reading.Err() != nil {

@@ -128,20 +128,13 @@ func (j *job) try(path string, im *pipeline.Import, buf []byte, large *sync.Mute
 	return p, im.TryFile(path, source)
 }
 
-// heldFile is an open file that was read whole.
+// heldFile is an open file that was read whole. It does not tell when the file
+// changes: whoever reads it in earnest compares it with its print.
 type heldFile struct {
 	*bytes.Reader
 	file *os.File
-	info fs.FileInfo // as it was when it was opened; nil once that was told
+	info fs.FileInfo // as it was when it was opened
 }
 
-// Stat tells first what the file was before it was read, and then what it is.
-func (h *heldFile) Stat() (fs.FileInfo, error) {
-	if info := h.info; info != nil {
-		h.info = nil
-		return info, nil
-	}
-	return h.file.Stat()
-}
-
-func (h *heldFile) Close() error { return h.file.Close() }
+func (h *heldFile) Stat() (fs.FileInfo, error) { return h.info, nil }
+func (h *heldFile) Close() error               { return h.file.Close() }

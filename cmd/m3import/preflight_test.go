@@ -111,31 +111,6 @@ func TestPrintsOfATrial(t *testing.T) {
 	}
 }
 
-// A source that changes while it is tried is none that was tried.
-func TestTrialOfAChangingSource(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x.csv")
-	writeFiles(t, filepath.Dir(path), map[string]string{"x.csv": "id,n\nx,1\n"})
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &heldFile{bytes.NewReader([]byte("id,n\nx,1\n")), f, info}
-	writeFiles(t, filepath.Dir(path), map[string]string{"x.csv": "id,n\nx,1\ny,"})
-	if seen, err := h.Stat(); err != nil || seen.Size() != 9 {
-		t.Errorf("%v, %v: not what it was when it was opened", seen, err)
-	}
-	if seen, err := h.Stat(); err != nil || seen.Size() != 11 {
-		t.Errorf("%v, %v: not what it is", seen, err)
-	}
-	if err := h.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
 // A stop during the trials is a stop.
 func TestStopWhileSourcesAreTried(t *testing.T) {
 	dir := t.TempDir()
