@@ -67,33 +67,65 @@ func peek(fsys FS, dir string) (State, error) {
 	return s, err
 }
 
-// List peeks into the state directories right below root, by name. A directory
-// that cannot be read is in the list with its Err. A root that is not there has
-// none.
+// List peeks into the state directories below root, by name: those right in it, and
+// those in folders there that are none themselves; links to directories count. A
+// directory that cannot be read is in the list with its Err. A root that is not
+// there has none.
 func List(root string) ([]State, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return nil, err
 	}
-	return list(OS, root)
+	return list(OS, root, 1)
 }
 
-func list(fsys FS, root string) ([]State, error) {
-	dirs, err := fsys.ReadDir(root)
+// list looks into folders down to so many levels below dir.
+func list(fsys FS, dir string, deeper int) (all []State, err error) {
+	entries, err := fsys.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	var all []State
-	for _, d := range dirs {
-		dir := filepath.Join(root, d.Name())
-		if !d.IsDir() || !exists(fsys, filepath.Join(dir, lockName)) {
+	for _, d := range entries {
+		below := filepath.Join(dir, d.Name())
+		info, e := fsys.Stat(below) // of what a link leads to
+		if errors.Is(e, fs.ErrNotExist) || e == nil && !info.IsDir() {
 			continue
 		}
-		s, err := peek(fsys, dir)
-		s.Err = err
-		all = append(all, s)
+		is := false
+		if e == nil {
+			is, e = holdsState(fsys, below)
+		}
+		switch {
+		case e != nil:
+			all = append(all, State{Dir: below, Err: e})
+		case is:
+			s, e := peek(fsys, below)
+			s.Err = e
+			all = append(all, s)
+		case deeper > 0:
+			more, e := list(fsys, below, deeper-1)
+			if e != nil {
+				more = append(more, State{Dir: below, Err: e})
+			}
+			all = append(all, more...)
+		}
 	}
 	return all, err
+}
+
+// holdsState reports whether anything that a state directory remembers by is in
+// dir. A lock is no sign: others have locks, too, and one that somebody took for a
+// stale one, and away, is no reason to forget the rest.
+func holdsState(fsys FS, dir string) (bool, error) {
+	for _, name := range []string{currentName, importsName, historyName} {
+		switch _, err := fsys.Stat(filepath.Join(dir, name)); {
+		case err == nil:
+			return true, nil
+		case !errors.Is(err, fs.ErrNotExist):
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 func exists(fsys FS, name string) bool {

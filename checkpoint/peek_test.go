@@ -47,6 +47,15 @@ func TestList(t *testing.T) {
 	ok(t, os.WriteFile(filepath.Join(bad, "mark.json"), nil, 0o600))
 	ok(t, os.Mkdir(filepath.Join(root, "not a state directory"), 0o700))
 	ok(t, os.WriteFile(filepath.Join(root, "file"), nil, 0o600))
+	ok(t, os.Symlink("nowhere", filepath.Join(root, "dangling")))
+	ok(t, os.MkdirAll(filepath.Join(root, "locked", "by others", "lock"), 0o700))
+	// Kept elsewhere, below a folder of its own, and without its lock.
+	far := filepath.Join(t.TempDir(), "far")
+	midway(t, far)
+	ok(t, os.Symlink(far, filepath.Join(root, "d")))
+	midway(t, filepath.Join(root, "e", "f"))
+	midway(t, filepath.Join(root, "g"))
+	ok(t, os.Remove(filepath.Join(root, "g", "lock")))
 	all, err := checkpoint.List(root)
 	ok(t, err)
 	var names []string
@@ -56,7 +65,7 @@ func TestList(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
-	if !reflect.DeepEqual(names, []string{"a", "b", "c"}) {
+	if !reflect.DeepEqual(names, []string{"a", "b", "c", "d", "f", "g"}) {
 		t.Errorf("the list is %v", names)
 	}
 	if _, err := checkpoint.List(filepath.Join(root, "file")); err == nil {

@@ -118,9 +118,12 @@ func parseEndpoint(name, text string) (string, error) {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return "", fmt.Errorf("%s has the scheme %q: use https", name, u.Scheme)
 	}
-	host := strings.ToLower(u.Host)
-	if port := u.Port(); port == "" || port == defaultPorts[u.Scheme] {
-		host = strings.TrimSuffix(host, ":"+port)
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port := strings.TrimLeft(u.Port(), "0"); port != "" && port != defaultPorts[u.Scheme] {
+		host += ":" + port
 	}
 	return u.Scheme + "://" + host + strings.TrimRight(u.EscapedPath(), "/"), nil
 }

@@ -20,6 +20,7 @@ func TestResolveAddresses(t *testing.T) {
 		{"https://api.eu.m3ter.com", "", "https://api.eu.m3ter.com", "https://ingest.eu.m3ter.com"},
 		{"https://api.m3ter.com", "https://other.example/in/", "https://api.m3ter.com", "https://other.example/in"},
 		{"https://api.m3ter.com:80", "https://ingest.m3ter.com:/", "https://api.m3ter.com:80", "https://ingest.m3ter.com"},
+		{"https://api.m3ter.com.:0443", "http://127.0.0.1:08137", "https://api.m3ter.com", "http://127.0.0.1:8137"},
 		// Hosts that only look alike.
 		{"https://api.example.com", "", "https://api.example.com", "https://api.example.com"},
 		{"https://rapid.m3ter.com", "", "https://rapid.m3ter.com", "https://rapid.m3ter.com"},

@@ -34,104 +34,43 @@ const (
 	anew                         // rows that are as they were may get other uids, too: they are billed again
 )
 
-// pasts finds the earlier imports of a source that may have had rows of it
-// accepted, newest first.
-type pasts struct {
-	byPath    *pathed[[]sourceOf]
-	byContent map[string][]sourceOf
-	replayed  map[string]int64 // by import: rows of its reject file that were accepted since
-}
-
-// pastRuns are the runs and slices that read sources. What a replay of rejects had
-// accepted counts for the import whose rows they were; standard input is never the
-// same.
-func (r *runner) pastRuns(plan checkpoint.Plan) (*pasts, error) {
-	p := &pasts{newPathed[[]sourceOf](), make(map[string][]sourceOf), make(map[string]int64)}
-	if plan.Kind == rejectsKind || r.f.original != nil {
-		return p, nil // each row gets the uid that it had
+// changeOf says what has changed since a source was read by the imports that
+// count, if anything has and rows of it were accepted then: the worst of what is
+// so at its place and of what is so with its content. It looks back to the last
+// run that had some accepted: what it did not refuse then was decided. A slice in
+// between, or a run of which nothing is known to have arrived, decides nothing.
+func (r *runner) changeOf(src checkpoint.Source, before *sent, counts func(checkpoint.Import) bool) (worst change, changed bool) {
+	named, others := before.holding(src.Print)
+	if !r.job.namesCount() { // else another name is other usage, which is told
+		named = append(named, others...)
+		slices.SortStableFunc(named, func(a, b sourceOf) int { return b.Plan.Started.Compare(a.Plan.Started) })
 	}
-	all, err := r.knownImports()
-	if err != nil {
-		return nil, err
-	}
-	slices.SortStableFunc(all, func(a, b known) int { return b.Plan.Started.Compare(a.Plan.Started) })
-	for _, im := range all {
-		for _, src := range im.Plan.Sources {
-			if im.Plan.Kind == rejectsKind {
-				p.replayed[importOf(src.Path)] += im.Mark.Counts.Accepted + im.Mark.MaxUncertain
-			}
-		}
-	}
-	for _, im := range all {
-		if im.Plan.Kind == rejectsKind || im.Plan.ID == plan.ID || im.Plan.Started.After(plan.Started) {
-			continue
-		}
-		for i, src := range im.Plan.Sources {
-			if !im.reached(i) {
-				break
-			}
-			s := sourceOf{im, i}
-			if src.Path == "-" || p.held(s) == 0 {
+	for _, list := range [][]sourceOf{before.at(src.Path), named} {
+		for _, was := range list {
+			if !counts(was.Import) || before.held(was) == 0 {
 				continue
 			}
-			p.byPath.note(src.Path, func(was []sourceOf, _ bool) []sourceOf { return append(was, s) })
-			p.byContent[contentKey(src.Print)] = append(p.byContent[contentKey(src.Print)], s)
-		}
-	}
-	return p, nil
-}
-
-// held is how many rows of a source the platform may hold from that import on.
-func (p *pasts) held(s sourceOf) int64 {
-	n := s.atMost() + p.replayed[s.Plan.ID]
-	if c := s.Mark.Counts; n == 0 && c.Measurements > 0 {
-		return c.Rejected // of some a part
-	}
-	return n
-}
-
-// pathed holds something for each path. A file that was packed or unpacked since
-// is found by the path that it had.
-type pathed[T any] struct{ exact, packed map[string]T }
-
-func newPathed[T any]() *pathed[T] { return &pathed[T]{make(map[string]T), make(map[string]T)} }
-
-func (p *pathed[T]) note(path string, merge func(was T, known bool) T) {
-	was, known := p.exact[path]
-	p.exact[path] = merge(was, known)
-	key := pathKey(path)
-	was, known = p.packed[key]
-	p.packed[key] = merge(was, known)
-}
-
-func (p *pathed[T]) of(path string) (T, bool) {
-	if v, known := p.exact[path]; known {
-		return v, true
-	}
-	v, known := p.packed[pathKey(path)]
-	return v, known
-}
-
-// changeOf says what has changed since a source was read, if anything has and
-// rows of it were accepted then. It looks back to the last run that had some
-// accepted: what it did not refuse then was decided. A slice in between, or a run
-// of which nothing is known to have arrived, decides nothing.
-func (r *runner) changeOf(src checkpoint.Source, past *pasts) (worst change, changed bool) {
-	list, ok := past.byPath.of(src.Path)
-	if !ok && !r.job.namesCount() { // else another name is other usage, which is told
-		list = past.byContent[contentKey(src.Print)]
-	}
-	for _, was := range list {
-		c, is := r.since(was, src)
-		c.rows = past.held(was)
-		if is && (!changed || c.fate > worst.fate) {
-			worst, changed = c, true
-		}
-		if was.Plan.Kind == "" && (was.accepted() > 0 || past.replayed[was.Plan.ID] > 0) {
-			break
+			c, is := r.since(was, src)
+			c.rows = before.held(was)
+			if is && (!changed || c.fate > worst.fate) {
+				worst, changed = c, true
+			}
+			if was.Plan.Kind == "" && (was.accepted() > 0 || before.taken(was.Plan.ID) > 0) {
+				break
+			}
 		}
 	}
 	return worst, changed
+}
+
+// changesOf are those of all sources.
+func (r *runner) changesOf(sources []checkpoint.Source, before *sent, counts func(checkpoint.Import) bool) (changes []change) {
+	for _, src := range sources {
+		if c, changed := r.changeOf(src, before, counts); changed {
+			changes = append(changes, c)
+		}
+	}
+	return changes
 }
 
 // since says what has changed since a source was read by one import.
@@ -148,7 +87,7 @@ func (r *runner) since(was sourceOf, src checkpoint.Source) (c change, changed b
 		c.fate = ignored
 	case diff == "" || c.touched && r.job.same || continues(old, src):
 		return c, false
-	case r.job.namesCount():
+	case r.job.namesCount() && !c.rejects(): // a reject says itself where it stood
 		c.fate = anew // rows behind the first change may stand elsewhere now
 	case r.job.mapping != nil && r.job.mapping.UsesRule(mapper.RuleContent):
 		c.fate = beside
@@ -204,7 +143,7 @@ func firstFewOf(texts []string, n int, noun string) string {
 // other uids now, and so be billed a second time: whether that is right only a
 // person can know.
 func (r *runner) guardUIDs(changes []change) error {
-	twice := slices.DeleteFunc(slices.Clone(changes), func(c change) bool { return c.fate != anew })
+	twice := slices.DeleteFunc(slices.Clone(changes), func(c change) bool { return c.fate != anew && !(c.fate == beside && c.rejects()) })
 	if len(twice) == 0 || r.f.force {
 		return nil
 	}
@@ -212,14 +151,34 @@ func (r *runner) guardUIDs(changes []change) error {
 	for _, c := range twice {
 		texts = append(texts, c.text())
 	}
+	if i := slices.IndexFunc(twice, func(c change) bool { return c.rejects() }); i >= 0 {
+		return coded(exitUsage, fmt.Errorf("rejects that are in already may get other uids, and be billed a second time: %s", firstFewOf(texts, 5, "other source")),
+			"put back what import "+twice[i].was.Plan.ID+" sent; or delete the lines of those that are in, and add --force")
+	}
 	packed := ""
 	if slices.ContainsFunc(twice, func(c change) bool { return c.packed && !c.mapped }) {
 		packed = "it was packed or unpacked, and nothing else: its rows keep their uids, so add --force\n"
 	}
 	return coded(exitUsage, fmt.Errorf("rows that were accepted before may get other uids, and be billed a second time: %s", firstFewOf(texts, 5, "other source")),
 		packed+"rows were only added: put them behind the old ones, or into a file of their own\n"+
-			"rows that were rejected then can go in now:  m3import replay rejects "+shellQuote(r.journal.Dir())+"\n"+
+			r.rejectsThen(twice)+
 			"it is other usage, or should be billed so: add --force (docs/uid.md, \"When a file changes\")")
+}
+
+// rejectsThen is the way in for rows that were rejected then.
+func (r *runner) rejectsThen(changes []change) string {
+	for _, c := range changes {
+		if rows, err := countRows(c.was.Rejects); err == nil && rows > 0 {
+			return "rows that were rejected then can go in now:  m3import replay rejects " + shellQuote(c.was.dir) + "\n"
+		}
+	}
+	return ""
+}
+
+// rejects reports whether the source is a reject file.
+func (c change) rejects() bool {
+	_, is := rejectsOf(c.source.Path)
+	return is
 }
 
 // text says what changed, and how many rows that is about.

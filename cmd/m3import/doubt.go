@@ -44,29 +44,21 @@ func (j *job) tornText(was checkpoint.Source, id string) string {
 
 // tornBefore finds sources that an earlier import has read to an end in the
 // middle of a line, which is a longer one now.
-func (r *runner) tornBefore(plan checkpoint.Plan) (notes []string, err error) {
-	all, err := r.knownImports()
-	if err != nil {
-		return nil, err
-	}
-	now := make(map[string]checkpoint.Source, len(plan.Sources))
+func (r *runner) tornBefore(plan checkpoint.Plan, before *sent) (notes []string) {
 	for _, src := range plan.Sources {
-		now[src.Path] = src
-	}
-	for _, im := range all {
-		for i, was := range im.Plan.Sources {
-			src, again := now[was.Path]
-			if !again || was.Path == "-" || !im.reached(i) {
-				continue
-			}
-			read := i < im.Mark.Position.Source || im.Mark.Position.Offset >= was.Size || !im.Mark.FirstSent.IsZero()
-			if read && im.Plan.ID != plan.ID && wentOn(was, src) {
-				notes = append(notes, r.job.tornText(was, im.Plan.ID))
-				delete(now, was.Path)
+		if src.Path == "-" {
+			continue
+		}
+		for _, s := range before.at(src.Path) {
+			was, mark := s.source(), s.Mark
+			read := s.at < mark.Position.Source || mark.Position.Offset >= was.Size || !mark.FirstSent.IsZero()
+			if read && s.Plan.ID != plan.ID && wentOn(was, src) {
+				notes = append(notes, r.job.tornText(was, s.Plan.ID))
+				break
 			}
 		}
 	}
-	return notes, nil
+	return notes
 }
 
 // damaged is the hint when packed data turned out not to be what was packed. Its

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -39,12 +40,12 @@ func newKnown(im checkpoint.Import, dir string) known {
 func (r *runner) knownImports() ([]known, error) {
 	own := r.dir()
 	if r.others == nil {
-		dirs, err := r.app.stateDirs("")
+		dirs, err := r.otherDirs(own)
 		if err != nil {
-			dirs = nil // there is no place for them, so there are none
+			return nil, err
 		}
 		r.others = []known{}
-		for _, dir := range slices.DeleteFunc(dirs, func(dir string) bool { return dir == own }) {
+		for _, dir := range dirs {
 			list, err := r.importsOf(dir)
 			switch {
 			case err != nil && !r.f.allowBeyond:
@@ -59,6 +60,34 @@ func (r *runner) knownImports() ([]known, error) {
 	}
 	imports, err := r.imports()
 	return slices.Concat(r.others, r.ofTheJob(imports, own)), err
+}
+
+// otherDirs are the state directories of the user's but for the own.
+func (r *runner) otherDirs(own string) ([]string, error) {
+	if _, err := checkpoint.DefaultRoot(r.app.getenv); err != nil {
+		r.app.warn("warning: what other state directories know is not looked up: %v", err)
+		return nil, nil
+	}
+	dirs, err := r.app.stateDirs("")
+	if err != nil {
+		const unknown = "the user's state directory cannot be read, so it is not known what was sent before"
+		if !r.f.allowBeyond {
+			return nil, coded(exitUsage, fmt.Errorf("%s: %w", unknown, err),
+				"to import all the same: add --allow-beyond-dedupe-window, and what was sent more than 34 days ago may be billed twice")
+		}
+		r.app.warn("warning: %s: %v", unknown, err)
+	}
+	return slices.DeleteFunc(dirs, func(dir string) bool { return sameDir(dir, own) }), nil
+}
+
+// sameDir reports whether two paths are of one directory.
+func sameDir(a, b string) bool {
+	if a == b {
+		return true
+	}
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 // imports are those of the own directory: the journal need not read again what it
@@ -250,8 +279,12 @@ func (r *runner) tellUnfinished(plan checkpoint.Plan) error {
 		if len(shared) == 0 {
 			continue
 		}
-		r.app.say("this import shares %s (%s) with import %s, which is not finished (%s): what that one has sent is sent again, under the same uids",
-			plural(int64(len(shared)), "source"), firstFew(shared, 5), im.Plan.ID, place(im.Plan, im.Mark))
+		again := "under the same uids"
+		if _, kept := r.job.compareMapping(im.Plan); !kept {
+			again = "perhaps under others"
+		}
+		r.app.say("this import shares %s (%s) with import %s, which is not finished (%s): what that one has sent is sent again, %s",
+			plural(int64(len(shared)), "source"), firstFew(shared, 5), im.Plan.ID, place(im.Plan, im.Mark), again)
 		if st, err := checkpoint.Peek(im.dir); err == nil && st.Holder != nil {
 			r.app.sayHint("process %d is at it now (%s)", st.Holder.PID, im.dir)
 			continue

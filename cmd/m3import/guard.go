@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
 	"path/filepath"
@@ -28,10 +29,20 @@ var errBeyondWindow = errors.New("rows would be sent again that the platform may
 // guardResume refuses to send again what a crash left uncertain, when that was
 // first sent too long ago.
 func (r *runner) guardResume(plan checkpoint.Plan, mark checkpoint.Mark) error {
-	if err := r.guardRest(plan, mark); err != nil {
+	before, err := r.sentBefore()
+	if err != nil {
 		return err
 	}
-	if err := r.tellChanges(plan, mark); err != nil {
+	rest := plan.Sources[min(mark.Position.Source, len(plan.Sources)):]
+	if err := r.guardRest(plan, rest, before); err != nil {
+		return err
+	}
+	if plan.Kind == rejectsKind {
+		if err := r.guardOrigins(plan, mark.Position, before); err != nil {
+			return err
+		}
+	}
+	if err := r.guardChanges(plan, rest, before); err != nil {
 		return err
 	}
 	if mark.FirstSent.IsZero() || mark.Position.Source >= len(plan.Sources) {
@@ -52,20 +63,20 @@ func (r *runner) guardResume(plan checkpoint.Plan, mark checkpoint.Mark) error {
 			"find out what arrived (the data explorer shows it), or add --allow-beyond-dedupe-window to send all the same")
 }
 
-// tellChanges says once more what was said when an import began that is resumed:
-// nobody may have seen it then.
-func (r *runner) tellChanges(plan checkpoint.Plan, mark checkpoint.Mark) error {
-	past, err := r.pastRuns(plan)
-	if err != nil {
+// guardChanges says once more of a resumed import what was said when it began, as
+// nobody may have seen it then; and it asks about what was sent since from
+// elsewhere, which nobody was asked about.
+func (r *runner) guardChanges(plan checkpoint.Plan, rest []checkpoint.Source, before *sent) error {
+	since := r.changesOf(rest, before, func(im checkpoint.Import) bool {
+		return im.Plan.ID != plan.ID && im.Plan.Started.After(plan.Started)
+	})
+	if err := r.guardUIDs(since); err != nil {
 		return err
 	}
-	var changes []change
-	for _, src := range plan.Sources[min(mark.Position.Source, len(plan.Sources)):] {
-		if c, changed := r.changeOf(src, past); changed {
-			changes = append(changes, c)
-		}
-	}
-	r.app.warnAll(changeNotes(changes))
+	then := r.changesOf(rest, before, func(im checkpoint.Import) bool {
+		return im.Plan.ID != plan.ID && !im.Plan.Started.After(plan.Started)
+	})
+	r.app.warnAll(changeNotes(append(since, then...)))
 	return nil
 }
 
@@ -87,18 +98,25 @@ func agoText(age time.Duration) string {
 	return durationText(age) + " ago"
 }
 
-// guardStdin refuses to begin an import of standard input anew when the one
-// before it, which was not finished, began too long ago: whoever goes on pipes
-// all of it in again.
-func (r *runner) guardStdin(plan checkpoint.Plan, mark checkpoint.Mark) error {
-	age := r.age(plan.Started)
-	if age < safeWindow || r.f.allowBeyond || !mark.Begun() {
-		return nil
+// guardStdin refuses to begin an import of standard input when one of the state
+// directory, which was not finished, began too long ago: whoever goes on pipes all
+// of it in again.
+func (r *runner) guardStdin() error {
+	imports, err := r.imports()
+	if err != nil || r.f.allowBeyond {
+		return err
 	}
-	return coded(exitUsage, fmt.Errorf("%w: the last import of standard input, %s, began %s and was not finished; up to %s of it may have arrived",
-		errBeyondWindow, plan.ID, agoText(age), rowsText(mark.Counts.Accepted+mark.MaxUncertain)),
-		"m3ter knows a uid for 35 days: rows of then that are piped in again would be billed twice\n"+
-			"when it is other usage, or all the same: add --allow-beyond-dedupe-window")
+	for _, im := range r.ofTheJob(imports, r.dir()) {
+		age := r.age(im.Plan.Started)
+		if im.Plan.Sources[0].Path != "-" || im.Mark.Finished || age < safeWindow || im.Mark.Counts.Accepted+im.Mark.MaxUncertain == 0 {
+			continue
+		}
+		return coded(exitUsage, fmt.Errorf("%w: an import of standard input, %s, began %s and was not finished; up to %s of it may have arrived",
+			errBeyondWindow, im.Plan.ID, agoText(age), rowsText(im.Mark.Counts.Accepted+im.Mark.MaxUncertain)),
+			"m3ter knows a uid for 35 days: rows of then that are piped in again would be billed twice\n"+
+				"when it is other usage, or all the same: add --allow-beyond-dedupe-window")
+	}
+	return nil
 }
 
 // rowsText is a number of rows, as far as one is known.
@@ -113,52 +131,60 @@ func rowsText(n int64) string {
 // earlier import sent: because it is forced, or because the file has changed and
 // its old rows come along.
 func (r *runner) guardNew(plan checkpoint.Plan) error {
+	before, err := r.sentBefore()
+	if err != nil {
+		return err
+	}
 	if plan.Kind == rejectsKind {
-		if err := r.guardOrigins(plan); err != nil {
+		if err := r.guardOrigins(plan, checkpoint.Position{}, before); err != nil {
 			return err
 		}
 	}
-	before, twins, err := r.pastOf(plan.Sources, func(checkpoint.Import) bool { return true })
-	if err != nil {
-		return err
-	}
-	var anew []string
-	for i, src := range plan.Sources {
-		if was, ok := twins[i]; ok && was.atMost() > 0 {
-			anew = append(anew, fmt.Sprintf("warning: %s holds what %s held in import %s: with the uid rule row it is other usage, and billed as such",
-				visible(src.Path), visible(was.source().Path), was.Plan.ID))
-		}
-	}
-	if err := r.tooLate(plan.Sources, before); err != nil {
-		return err
-	}
-	past, err := r.pastRuns(plan)
-	if err != nil {
+	anyImport := func(im checkpoint.Import) bool { return im.Plan.ID != plan.ID }
+	past := r.pastOf(plan.Sources, before, anyImport)
+	if err := r.tooLate(plan.Sources, past); err != nil {
 		return err
 	}
 	var changes []change
 	var again int64
+	late := false
 	for i, src := range plan.Sources {
-		if c, changed := r.changeOf(src, past); changed {
+		if c, changed := r.changeOf(src, before, anyImport); changed {
 			changes = append(changes, c)
-		} else if was, known := before[i]; known {
+		} else if was, known := past[i]; known {
 			again += was.most
+			late = late || r.age(was.first.Plan.Started) >= safeWindow
 		}
 	}
 	if err := r.guardUIDs(changes); err != nil {
 		return err
 	}
-	torn, err := r.tornBefore(plan)
-	if err != nil {
-		return err
-	}
-	r.app.warnAll(torn)
-	r.app.warnAll(anew)
+	r.app.warnAll(r.tornBefore(plan, before))
+	r.app.warnAll(r.twinsBefore(plan.Sources, before))
 	r.app.warnAll(changeNotes(changes))
-	if again > 0 {
+	switch {
+	case again > 0 && late:
+		r.app.warn("warning: up to %s sent before, some more than 34 days ago: those that are sent again may be billed a second time", rowsText(again))
+	case again > 0:
 		r.app.say("up to %s sent before: sent again under the same uids, which the platform ignores and counts against your allowance", rowsText(again))
 	}
 	return nil
+}
+
+// twinsBefore tells of sources that hold what another name held before, where the
+// name is a part of uids.
+func (r *runner) twinsBefore(sources []checkpoint.Source, before *sent) (notes []string) {
+	for _, src := range sources {
+		named, others := before.holding(src.Print)
+		if len(named) > 0 || len(others) == 0 || !r.job.namesCount() {
+			continue
+		}
+		if was := others[len(others)-1]; was.atMost() > 0 {
+			notes = append(notes, fmt.Sprintf("warning: %s holds what %s held in import %s: with the uid rule row it is other usage, and billed as such",
+				visible(src.Path), visible(was.source().Path), was.Plan.ID))
+		}
+	}
+	return notes
 }
 
 // warnOfMapping says which sources were imported before under another mapping:
@@ -196,15 +222,10 @@ func (r *runner) warnOfMapping(plan checkpoint.Plan, imports []checkpoint.Import
 // guardRest looks at what an unfinished import has still to read for rows that
 // another import has sent: one that began since, in another state directory, or
 // one that began before and was not too long ago then.
-func (r *runner) guardRest(plan checkpoint.Plan, mark checkpoint.Mark) error {
-	rest := plan.Sources[min(mark.Position.Source, len(plan.Sources)):]
-	before, _, err := r.pastOf(rest, func(im checkpoint.Import) bool {
+func (r *runner) guardRest(plan checkpoint.Plan, rest []checkpoint.Source, before *sent) error {
+	return r.tooLate(rest, r.pastOf(rest, before, func(im checkpoint.Import) bool {
 		return im.Plan.ID != plan.ID && plan.Started.Sub(im.Plan.Started) < safeWindow
-	})
-	if err != nil {
-		return err
-	}
-	return r.tooLate(rest, before)
+	}))
 }
 
 // tooLate refuses sources that were first sent too long ago.
@@ -265,109 +286,64 @@ type past struct {
 	most  int64    // rows that one of them may have sent, at the most
 }
 
-// pastOf finds for each source, by its path or its content, the imports that may
-// have sent it, among those that count: finished or not, a replay or not, in this
-// state directory or another of the user's. Where the name of a source is a part
-// of uids, twins are those with the same content under another name, for sources
-// that nothing else is known of. What standard input held earlier nobody knows.
-func (r *runner) pastOf(sources []checkpoint.Source, counts func(checkpoint.Import) bool) (before map[int]past, twins map[int]sourceOf, err error) {
-	all, err := r.knownImports()
-	if err != nil {
-		return nil, nil, err
-	}
-	byPath, byContent := newPathed[past](), make(map[string]past)
-	for _, im := range all {
-		for i, src := range im.Plan.Sources {
-			if !im.reached(i) || !counts(im.Import) {
-				break
-			}
-			s := sourceOf{im, i}
-			add := func(was past, known bool) past {
-				if !known || s.Plan.Started.Before(was.first.Plan.Started) {
-					was.first = s
-				}
-				was.most = max(was.most, s.atMost())
-				return was
-			}
-			byPath.note(src.Path, add)
-			for _, key := range []string{contentKey(src.Print), rowsKey(src.Print)} {
-				was, known := byContent[key]
-				byContent[key] = add(was, known)
-			}
-		}
-	}
-	before, twins = make(map[int]past), make(map[int]sourceOf)
+// pastOf finds for each source, by its index, the imports among those that count
+// from which the platform may hold rows of it.
+func (r *runner) pastOf(sources []checkpoint.Source, before *sent, counts func(checkpoint.Import) bool) map[int]past {
+	all := make(map[int]past)
 	for i, src := range sources {
 		if src.Path == "-" {
 			continue
 		}
-		was, known := byContent[rowsKey(src.Print)]
-		if twin, ok := byContent[contentKey(src.Print)]; ok && !known {
-			twins[i] = twin.first
-		}
-		if p, ok := byPath.of(src.Path); ok {
-			if !known || p.first.Plan.Started.Before(was.first.Plan.Started) {
-				was.first = p.first
+		for _, s := range before.of(src) {
+			rows := int64(0)
+			if counts(s.Import) {
+				rows = before.held(s)
 			}
-			was.most, known = max(was.most, p.most), true
-		}
-		if known {
-			before[i] = was
+			if rows == 0 {
+				continue
+			}
+			was, known := all[i]
+			if !known || s.Plan.Started.Before(was.first.Plan.Started) {
+				was.first = s
+			}
+			was.most = max(was.most, rows)
+			all[i] = was
 		}
 	}
-	return before, twins, nil
-}
-
-// pathKey is the path of what a file holds: without the suffix of a compression,
-// as it is packed and unpacked in its place.
-func pathKey(path string) string {
-	switch ext := filepath.Ext(path); strings.ToLower(ext) {
-	case ".gz", ".zst", ".zstd":
-		return strings.TrimSuffix(path, ext)
-	}
-	return path
+	return all
 }
 
 // guardOrigins looks at the rows that a replay of rejects is to send: another
 // import may have sent them since, from a source that was mended.
-func (r *runner) guardOrigins(plan checkpoint.Plan) error {
-	all, err := r.knownImports()
+func (r *runner) guardOrigins(plan checkpoint.Plan, from checkpoint.Position, before *sent) error {
+	others, err := r.otherRejects(plan, before)
 	if err != nil {
 		return err
 	}
-	readers := make(map[string][]known) // by pathKey
-	for _, im := range all {
-		for i, src := range im.Plan.Sources {
-			if !im.reached(i) {
-				break
-			}
-			if key := pathKey(src.Path); src.Path != "-" && im.Plan.Kind != rejectsKind && im.Plan.ID != plan.ID {
-				readers[key] = append(readers[key], im)
-			}
-		}
-	}
-	began := make(map[string]time.Time)
-	for _, im := range all {
-		began[im.Plan.ID] = im.Plan.Started
-	}
 	late, rows := make(map[string]checkpoint.Import), int64(0) // by the path of the origin
 	since, again := make(map[pipeline.Origin]bool), int64(0)   // rows, and those of them that may be in
-	for _, src := range plan.Sources {
+	for i, src := range plan.Sources[min(from.Source, len(plan.Sources)):] {
 		own := importOf(src.Path)
+		forebears, n := before.forebears(own), int64(0)
+		read := make(map[string][]sourceOf) // by the path of the origin
 		err := eachReject(src.Path, func(_ pipeline.Stage, at pipeline.Origin) error {
-			if at.Path == "" || at.Path == "-" {
-				return nil // where it stood does not tell it from others
+			if n++; i == 0 && n <= from.Record || at.Path == "" || at.Path == "-" {
+				return nil // it is settled; or where it stood does not tell it from others
+			}
+			if _, known := read[at.Path]; !known {
+				read[at.Path] = before.of(before.origin(at.Path, forebears))
 			}
 			found, later := false, since[at]
 			since[at] = true
-			for _, im := range readers[pathKey(at.Path)] {
-				if im.Plan.ID == own {
-					continue // of it the row is not in
+			for _, was := range slices.Concat(read[at.Path], others[before.row(at)]) {
+				if forebears[was.Plan.ID] || was.Plan.ID == plan.ID {
+					continue // of them the row is not in
 				}
-				if r.age(im.Plan.Started) >= safeWindow {
-					late[at.Path], found = im.Import, true
+				if r.age(was.Plan.Started) >= safeWindow {
+					late[at.Path], found = was.Import, true
 				}
-				later = later || im.Mark.Counts.Accepted > 0 && im.Plan.Started.After(began[own])
+				_, taken := rejectsOf(was.source().Path)
+				later = later || before.held(was) > 0 && (taken || was.Plan.Started.After(before.imports[own].Plan.Started))
 			}
 			if later {
 				again++
@@ -404,4 +380,54 @@ func (r *runner) guardOrigins(plan checkpoint.Plan) error {
 		errBeyondWindow, plural(rows, "reject"), firstFewOf(texts, 5, "other source")),
 		"m3ter knows a uid for 35 days: what arrived then would be billed twice\n"+
 			"delete the lines of rows that are in (the data explorer shows them); then add --allow-beyond-dedupe-window")
+}
+
+// origin is the source at path as one of the imports of these ids read it.
+func (s *sent) origin(path string, ids map[string]bool) checkpoint.Source {
+	for id := range ids {
+		for _, src := range s.imports[id].Plan.Sources {
+			if src.Path == path {
+				return src
+			}
+		}
+	}
+	return checkpoint.Source{Path: path}
+}
+
+// row tells a row of a source from all others, wherever its reject stands.
+func (s *sent) row(at pipeline.Origin) string { return fmt.Sprint(at.Offset, " ", s.place(at.Path)) }
+
+// otherRejects finds, by row, who has taken rows from reject files that are not
+// those of plan: they may be the same rows, rejected twice. What was rejected again
+// then is in by nobody.
+func (r *runner) otherRejects(plan checkpoint.Plan, before *sent) (map[string][]sourceOf, error) {
+	own := make(map[string]bool)
+	for _, src := range plan.Sources {
+		own[importOf(src.Path)] = true
+	}
+	in := make(map[string][]sourceOf)
+	for of, by := range before.takers {
+		for _, was := range by {
+			if own[of] || own[was.Plan.ID] || was.Plan.ID == plan.ID || was.atMost() == 0 {
+				continue
+			}
+			still := make(map[string]bool)
+			err := eachReject(was.Rejects, func(_ pipeline.Stage, at pipeline.Origin) error {
+				still[before.row(at)] = true
+				return nil
+			})
+			if err == nil || errors.Is(err, fs.ErrNotExist) {
+				err = eachReject(was.source().Path, func(_ pipeline.Stage, at pipeline.Origin) error {
+					if row := before.row(at); at.Path != "" && at.Path != "-" && !still[row] {
+						in[row] = append(in[row], was)
+					}
+					return nil
+				})
+			}
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, coded(exitUsage, fmt.Errorf("which rejects are in already is not known: %w", err), "")
+			}
+		}
+	}
+	return in, nil
 }

@@ -182,7 +182,7 @@ func TestGuardStandardInput(t *testing.T) {
 	g.does(exitFatal, nil, run...)
 	g.holds(20)
 	g.days.Store(40)
-	g.does(exitUsage, []string{"the last import of standard input, ", "began 40 days ago and was not finished"}, run...)
+	g.does(exitUsage, []string{"an import of standard input, ", "began 40 days ago and was not finished"}, run...)
 	g.holds(20)
 	g.days.Store(20)
 	open.Store(true)
@@ -277,5 +277,24 @@ func mendRejects(t *testing.T, g *guarded, old, now string) {
 	}
 	if mended != 1 {
 		t.Fatalf("%d of %d reject files were mended", mended, len(files))
+	}
+}
+
+// shutWhile answers 404 to all submissions but the first while open is false. n
+// counts those.
+func shutWhile(open *atomic.Bool, n *atomic.Int64) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch submits := strings.HasSuffix(r.URL.Path, "/measurements"); {
+			case open.Load():
+				n.Store(0)
+			case submits && n.Add(1) > 1:
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(http.StatusNotFound)
+				w.Write([]byte(`{"message":"gone"}`))
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
 	}
 }

@@ -49,10 +49,12 @@ func (r *runner) dir() string {
 func (r *runner) all(ctx context.Context) error {
 	var result error
 	old, mark, unfinished := r.unfinished()
-	if unfinished && old.Sources[0].Path == "-" {
-		if err := r.guardStdin(old, mark); err != nil {
+	if r.job.paths[0] == "-" || unfinished && old.Sources[0].Path == "-" {
+		if err := r.guardStdin(); err != nil {
 			return err
 		}
+	}
+	if unfinished && old.Sources[0].Path == "-" {
 		if mark.Counts.Read > 0 {
 			r.app.say("the last import of standard input was not finished; %s of it are settled, and this one begins at its own start", plural(mark.Counts.Read, "row"))
 		}
@@ -92,12 +94,12 @@ func (r *runner) all(ctx context.Context) error {
 			r.app.say("nothing to do: %s, imported before (to send again under the same uids: --force)", plural(int64(plan.Skipped), "source"))
 		}
 		return result
-	case givesUp:
-		if err := r.tellGivenUp(old, mark); err != nil {
-			return err
-		}
 	}
-	if second := r.begin(ctx, plan); second != nil || errors.Is(result, errNotInSlice) {
+	giveUp := func() error { return nil }
+	if unfinished && r.f.restart {
+		giveUp = func() error { return r.tellGivenUp(old, mark) }
+	}
+	if second := r.begin(ctx, plan, giveUp); second != nil || errors.Is(result, errNotInSlice) {
 		// The second import's end is the command's; that the first had rejects
 		// was told when it ended, and what was not in it is in this one.
 		return second
@@ -137,8 +139,9 @@ func (r *runner) resume(ctx context.Context, plan checkpoint.Plan, mark checkpoi
 	return r.one(ctx, plan, mark)
 }
 
-// begin carries out a new import.
-func (r *runner) begin(ctx context.Context, plan checkpoint.Plan) error {
+// begin carries out a new import. giveUp tells of the one whose place it takes, once
+// it is sure to.
+func (r *runner) begin(ctx context.Context, plan checkpoint.Plan, giveUp func() error) error {
 	if imports, err := r.journal.Imports(); err == nil {
 		r.warnOfMapping(plan, imports)
 	}
@@ -146,6 +149,9 @@ func (r *runner) begin(ctx context.Context, plan checkpoint.Plan) error {
 		return err
 	}
 	if err := r.guardNew(plan); err != nil {
+		return err
+	}
+	if err := giveUp(); err != nil {
 		return err
 	}
 	if err := r.journal.Begin(plan); err != nil {

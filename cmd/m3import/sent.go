@@ -1,0 +1,179 @@
+package main
+
+import (
+	"cmp"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/m3import/m3import/checkpoint"
+)
+
+// sent is what earlier imports may have sent, found by their sources: by where
+// one lies, by what it holds, and a reject file by the import that it belongs to.
+// Whoever asks whether rows are sent twice asks here, so that all mean the same by
+// the same source. Standard input is never the same.
+type sent struct {
+	imports   map[string]known      // by id
+	byPlace   map[string][]sourceOf // newest first
+	byContent map[string][]sourceOf // by contentKey, newest first
+	takers    map[string][]sourceOf // by import: its reject file, as it was read since
+	folders   map[string]string     // without symbolic links
+}
+
+// sentBefore is about the imports to the job's organization, finished or not,
+// replays too, of all state directories of the user's.
+func (r *runner) sentBefore() (*sent, error) {
+	all, err := r.knownImports()
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(all, func(a, b known) int { return b.Plan.Started.Compare(a.Plan.Started) })
+	s := &sent{
+		imports: make(map[string]known), byPlace: make(map[string][]sourceOf), byContent: make(map[string][]sourceOf),
+		takers: make(map[string][]sourceOf), folders: make(map[string]string),
+	}
+	for _, im := range all {
+		if was, twice := s.imports[im.Plan.ID]; !twice || was.Mark.Counts.Read < im.Mark.Counts.Read { // of a state directory that was copied
+			s.imports[im.Plan.ID] = im
+		}
+		for i, src := range im.Plan.Sources {
+			if !im.reached(i) {
+				break
+			}
+			if src.Path == "-" {
+				continue
+			}
+			one := sourceOf{im, i}
+			place := s.place(src.Path)
+			s.byPlace[place] = append(s.byPlace[place], one)
+			if src.Head != "" {
+				key := contentKey(src.Print)
+				s.byContent[key] = append(s.byContent[key], one)
+			}
+			if id, is := rejectsOf(src.Path); is {
+				s.takers[id] = append(s.takers[id], one)
+			}
+		}
+	}
+	return s, nil
+}
+
+// rejectsOf is the import that the reject file at path belongs to, wherever its
+// state directory is by now.
+func rejectsOf(path string) (id string, is bool) {
+	is = checkpoint.IsRejects(path) && filepath.Base(filepath.Dir(filepath.Dir(path))) == "imports"
+	return importOf(path), is
+}
+
+// place names where a source lies, in one way: without the suffix of a compression,
+// as files are packed and unpacked in their place, and by the folder's own name
+// where the way to it was a link.
+func (s *sent) place(path string) string {
+	if id, is := rejectsOf(path); is {
+		return "rejects of " + id
+	}
+	folder := filepath.Dir(path)
+	real, known := s.folders[folder]
+	if !known {
+		var err error
+		if real, err = filepath.EvalSymlinks(folder); err != nil {
+			real = folder // it is gone
+		}
+		s.folders[folder] = real
+	}
+	return pathKey(filepath.Join(real, filepath.Base(path)))
+}
+
+// pathKey is the path of what a file holds, however it is packed.
+func pathKey(path string) string {
+	switch ext := filepath.Ext(path); strings.ToLower(ext) {
+	case ".gz", ".zst", ".zstd":
+		return strings.TrimSuffix(path, ext)
+	}
+	return path
+}
+
+// at are the sources that lay where path is. Of one import, which may have read a
+// file and its packed twin, that of the very path comes first.
+func (s *sent) at(path string) []sourceOf {
+	list := slices.Clone(s.byPlace[s.place(path)])
+	slices.SortStableFunc(list, func(a, b sourceOf) int {
+		if a.Plan.ID != b.Plan.ID {
+			return b.Plan.Started.Compare(a.Plan.Started)
+		}
+		return cmp.Compare(boolInt(b.source().Path == path), boolInt(a.source().Path == path))
+	})
+	return list
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// holding are the sources with the content of p. named are those whose rows had
+// the same name in their uids, or none, as those of p have.
+func (s *sent) holding(p checkpoint.Print) (named, others []sourceOf) {
+	if p.Head == "" {
+		return nil, nil
+	}
+	for _, was := range s.byContent[contentKey(p)] {
+		if was.source().Name == p.Name {
+			named = append(named, was)
+		} else {
+			others = append(others, was)
+		}
+	}
+	return named, others
+}
+
+// of are the sources that may have had rows of src: at its place, or with its
+// content.
+func (s *sent) of(src checkpoint.Source) []sourceOf {
+	named, _ := s.holding(src.Print)
+	return append(s.at(src.Path), named...)
+}
+
+// held is how many rows of a source the platform may hold from that import on,
+// with those of its reject file that went in since.
+func (s *sent) held(was sourceOf) int64 {
+	n := was.atMost() + s.taken(was.Plan.ID)
+	if c := was.Mark.Counts; n == 0 && c.Measurements > 0 {
+		return c.Rejected // of some a part
+	}
+	return n
+}
+
+// taken is how many rows of the rejects of an import went in since: by a replay, by
+// a run of the file, or by a replay of what that one rejected.
+func (s *sent) taken(id string) int64 {
+	n, seen, todo := int64(0), map[string]bool{id: true}, []string{id}
+	for ; len(todo) > 0; todo = todo[1:] {
+		for _, by := range s.takers[todo[0]] {
+			n += by.atMost()
+			if !seen[by.Plan.ID] {
+				seen[by.Plan.ID] = true
+				todo = append(todo, by.Plan.ID)
+			}
+		}
+	}
+	return n
+}
+
+// forebears are the import of that id and those whose rejects it read, directly or
+// through others: a row that one of them rejected is in by none of them.
+func (s *sent) forebears(id string) map[string]bool {
+	of := map[string]bool{id: true}
+	for todo := []string{id}; len(todo) > 0; todo = todo[1:] {
+		for _, src := range s.imports[todo[0]].Plan.Sources {
+			if parent, is := rejectsOf(src.Path); is && !of[parent] {
+				of[parent] = true
+				todo = append(todo, parent)
+			}
+		}
+	}
+	return of
+}

@@ -1,0 +1,330 @@
+package main
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/m3import/m3import/sandbox"
+)
+
+// told is a guarded session whose rows and mappings are said in a word.
+type told struct {
+	*guarded
+	open *atomic.Bool // false: the platform shuts from its second submission on
+}
+
+// tell begins a session.
+func tell(t *testing.T) *told {
+	t.Helper()
+	open := new(atomic.Bool)
+	open.Store(true)
+	var n atomic.Int64
+	return &told{newGuarded(t, sandbox.Config{Middleware: shutWhile(open, &n)}), open}
+}
+
+// csv writes rows such as "1=5": the row e1 with the amount 5.
+func (g *told) csv(name string, rows ...string) string {
+	text := "id,who,when,n\n"
+	for _, row := range rows {
+		id, n, _ := strings.Cut(row, "=")
+		text += fmt.Sprintf("e%s,acme,2026-01-01T00:00:0%sZ,%s\n", id, id, n)
+	}
+	return g.path(name, text)
+}
+
+// pack puts a file into a .gz in its place.
+func (g *told) pack(path string) string {
+	g.t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	var packed strings.Builder
+	w := gzip.NewWriter(&packed)
+	w.Write(text)
+	w.Close()
+	if err := os.Remove(path); err != nil {
+		g.t.Fatal(err)
+	}
+	return g.path(filepath.Base(path)+".gz", packed.String())
+}
+
+// by writes a mapping with a uid rule, and what else is to stand in it.
+func (g *told) by(name, uid string, more ...string) string {
+	return g.path(name, strings.Replace(guardMapping, "{key: [id]}", uid, 1)+strings.Join(more, ""))
+}
+
+const elsewhere = "where: {r: {const: eu}}\n"
+
+// rejects are the reject files that have something in them.
+func (g *told) rejects() (files []string) {
+	all, _ := filepath.Glob(filepath.Join(g.env["XDG_STATE_HOME"], "m3import", "*", "imports", "*", "rejects.ndjson"))
+	for _, path := range all {
+		if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+			files = append(files, path)
+		}
+	}
+	return files
+}
+
+// mends changes the amount of rejects.
+func (g *told) mends(old, now string) {
+	g.t.Helper()
+	changed := 0
+	for _, path := range g.rejects() {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		mended := strings.ReplaceAll(string(text), `"n":"`+old+`"`, `"n":"`+now+`"`)
+		if mended == string(text) {
+			continue
+		}
+		changed++
+		if err := os.WriteFile(path, []byte(mended), 0o600); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+	if changed == 0 {
+		g.t.Fatalf("no reject file has %q", old)
+	}
+}
+
+// halfWay runs a command that the platform shuts out after the first row.
+func (g *told) halfWay(args ...string) {
+	g.t.Helper()
+	g.open.Store(false)
+	g.does(exitFatal, nil, append(args, "--batch-size", "1", "--workers", "1")...)
+	g.open.Store(true)
+}
+
+const (
+	twice     = "and be billed a second time"
+	forgotten = "rows would be sent again that the platform may have forgotten"
+)
+
+// A row that may be in is found again, wherever it comes from: under whatever name,
+// path or packing, out of a source or a reject file, under whatever mapping. Each
+// of these was a way to have it billed twice without a question.
+func TestGuardFindsWhatWasSent(t *testing.T) {
+	for name, play := range map[string]func(g *told){
+		"packed, then sent again": func(g *told) {
+			m := g.by("m.yaml", "row")
+			g.does(exitOK, nil, "run", "-m", m, g.csv("a.csv", "1=1"))
+			g.days.Store(5)
+			packed := g.pack(filepath.Join(g.dir, "a.csv"))
+			g.does(exitOK, nil, "run", "-m", m, packed, "--force")
+			g.days.Store(36)
+			g.does(exitUsage, []string{forgotten, "36 days ago"}, "run", "-m", m, packed, "--force")
+		},
+		"packed, and grown twice": func(g *told) {
+			m := g.mapping()
+			g.does(exitOK, nil, "run", "-m", m, g.csv("a.csv", "1=1"))
+			g.days.Store(10)
+			g.does(exitOK, nil, "run", "-m", m, g.pack(g.csv("a.csv", "1=1", "2=2")))
+			g.days.Store(36)
+			g.does(exitUsage, []string{forgotten, "36 days ago"}, "run", "-m", m, g.pack(g.csv("a.csv", "1=1", "2=2", "3=3")))
+			g.holds(2)
+		},
+		"a replay that was stopped, mended otherwise": func(g *told) {
+			g.does(exitRejects, nil, "run", "-m", g.by("m.yaml", "content"), g.csv("a.csv", "1=x", "2=x"))
+			g.mends("x", "1")
+			g.halfWay("replay", "rejects")
+			g.mends("1", "2")
+			g.does(exitUsage, []string{"add --restart"}, "replay", "rejects")
+			g.does(exitUsage, []string{"rejects that are in already", twice}, "replay", "rejects", "--restart")
+			g.mends("2", "1")
+			g.does(exitOK, nil, "replay", "rejects")
+			g.holds(2)
+		},
+		"a replay that was stopped, under another key": func(g *told) {
+			g.does(exitRejects, nil, "run", "-m", g.mapping(), g.csv("a.csv", "1=x", "2=x"))
+			g.mends("x", "1")
+			g.halfWay("replay", "rejects")
+			g.does(exitUsage, []string{"another mapping", twice}, "replay", "rejects", "-m", g.by("m2.yaml", "{key: [id, when]}"), "--restart")
+		},
+		"a reject file run by hand after its replay": func(g *told) {
+			m := g.by("m.yaml", "content")
+			g.does(exitRejects, nil, "run", "-m", m, g.csv("a.csv", "1=x"))
+			g.mends("x", "1")
+			g.does(exitOK, nil, "replay", "rejects")
+			g.mends("1", "2")
+			g.does(exitUsage, []string{twice}, "run", "-m", m, "--format", "ndjson", "--compression", "none", g.rejects()[0])
+		},
+		"a reject file run by hand before its replay": func(g *told) {
+			m := g.by("m.yaml", "content")
+			g.does(exitRejects, nil, "run", "-m", m, g.csv("a.csv", "1=x"))
+			g.mends("x", "1")
+			g.does(exitOK, nil, "run", "-m", m, "--format", "ndjson", "--compression", "none", g.rejects()[0])
+			g.mends("1", "2")
+			g.does(exitUsage, []string{twice}, "replay", "rejects", g.stateOf("a-"))
+		},
+		"the same row in another reject file": func(g *told) {
+			m := g.by("m.yaml", "content")
+			g.does(exitRejects, nil, "run", "-m", m, g.csv("a.csv", "1=x", "2=2"))
+			g.mends("x", "1")
+			g.does(exitOK, nil, "replay", "rejects")
+			g.does(exitRejects, nil, "run", "-m", m, filepath.Join(g.dir, "a.csv"), "--force")
+			g.mends("x", "1.0")
+			g.does(exitUsage, []string{"may be in already: 1 reject"}, "replay", "rejects")
+			g.holds(2)
+		},
+		"a replay that goes on late, and a source that was mended since": func(g *told) {
+			g.does(exitRejects, nil, "run", "-m", g.mapping(), g.csv("a.csv", "1=x", "2=x"))
+			state := g.stateOf("a-")
+			g.mends("x", "1")
+			g.halfWay("replay", "rejects", state)
+			g.csv("a.csv", "1=1", "2=1")
+			g.does(exitOK, nil, "run", "-m", g.mapping(), filepath.Join(g.dir, "[a].csv"))
+			g.days.Store(40)
+			g.does(exitUsage, []string{forgotten}, "replay", "rejects", state)
+			g.holds(2)
+		},
+		"a reject of a source that was moved": func(g *told) {
+			moved := filepath.Join(g.dir, "b.csv")
+			g.does(exitRejects, nil, "run", "-m", g.mapping(), g.csv("a.csv", "1=x", "2=2"))
+			g.mends("x", "1")
+			g.does(exitOK, nil, "replay", "rejects")
+			g.days.Store(10)
+			if err := os.Rename(filepath.Join(g.dir, "a.csv"), moved); err != nil {
+				g.t.Fatal(err)
+			}
+			g.does(exitRejects, nil, "run", "-m", g.by("m2.yaml", "{key: [id]}", elsewhere), moved)
+			g.days.Store(36)
+			g.mends("x", "1")
+			g.does(exitUsage, []string{forgotten}, "replay", "rejects", g.stateOf("b-"), "--dry-run")
+			g.does(exitUsage, []string{forgotten}, "replay", "rejects", g.stateOf("b-"))
+		},
+		"a state directory that was moved": func(g *told) {
+			g.does(exitRejects, nil, "run", "-m", g.mapping(), g.csv("a.csv", "1=x", "2=x"))
+			g.mends("x", "1")
+			g.halfWay("replay", "rejects")
+			g.does(exitOK, nil, "run", "-m", g.mapping(), filepath.Join(g.dir, "a.csv"), "--restart")
+			state := g.stateOf("a-")
+			if err := os.Rename(state, state+"-old"); err != nil {
+				g.t.Fatal(err)
+			}
+			g.mends("1", "1.0")
+			g.days.Store(40)
+			g.does(exitUsage, []string{forgotten}, "replay", "rejects")
+		},
+		"an import that goes on, and another mapping since": func(g *told) {
+			m, a := g.by("m.yaml", "content"), g.csv("a.csv", "1=1", "2=2", "3=3")
+			g.halfWay("run", "-m", m, a)
+			g.days.Store(1)
+			_, stderr := g.does(exitOK, nil, "run", "-m", g.by("m2.yaml", "content", elsewhere), filepath.Join(g.dir, "[a].csv"), "--force")
+			if strings.Contains(stderr, "under the same uids") {
+				g.t.Errorf("they are not the same uids:\n%s", stderr)
+			}
+			g.does(exitUsage, []string{"another mapping", twice}, "run", "-m", m, a)
+			g.holds(4)
+		},
+		"a folder by a link": func(g *told) {
+			if err := errors.Join(os.Mkdir(filepath.Join(g.dir, "real"), 0o755), os.Symlink("real", filepath.Join(g.dir, "link"))); err != nil {
+				g.t.Skip(err)
+			}
+			g.csv("real/a.csv", "1=1")
+			g.does(exitOK, nil, "run", "-m", g.mapping(), filepath.Join(g.dir, "link", "a.csv"))
+			g.days.Store(36)
+			g.does(exitUsage, []string{forgotten}, "run", "-m", g.mapping(), g.csv("real/a.csv", "1=1", "2=2"))
+		},
+		"a content under a name that is known": func(g *told) {
+			m2 := g.by("m2.yaml", "{key: [id, when]}")
+			g.does(exitOK, nil, "run", "-m", g.mapping(), g.csv("b.csv", "1=1"))
+			g.does(exitOK, nil, "run", "-m", m2, g.csv("a.csv", "9=9"))
+			g.does(exitUsage, []string{"another mapping", twice}, "run", "-m", m2, g.csv("a.csv", "1=1"))
+		},
+		"a slice, tried": func(g *told) {
+			g.does(exitOK, nil, "run", "-m", g.by("m.yaml", "content"), g.csv("a.csv", "1=1"))
+			g.does(exitUsage, []string{"another mapping"}, "replay", "slice", "-m", g.by("m2.yaml", "content", elsewhere), filepath.Join(g.dir, "a.csv"), "--lines", "2-2", "--dry-run")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := tell(t)
+			play(g)
+		})
+	}
+}
+
+// stateOf is the state directory whose name begins so.
+func (g *told) stateOf(name string) string {
+	g.t.Helper()
+	dirs, err := filepath.Glob(filepath.Join(g.env["XDG_STATE_HOME"], "m3import", name+"*"))
+	if err != nil || len(dirs) != 1 {
+		g.t.Fatalf("state directories %s*: %q, %v", name, dirs, err)
+	}
+	return dirs[0]
+}
+
+// Rows that are in under another mapping, in the organization that a run is to be
+// sent to, would be billed beside it.
+func TestGuardReplayRunToWhereTheyAre(t *testing.T) {
+	g := tell(t)
+	next := newSession(t, newPlatform(t, sandbox.Config{OrgID: otherOrg}))
+	a := g.csv("a.csv", "1=1")
+	g.does(exitOK, nil, "run", "-m", g.by("m.yaml", "content"), a)
+	ids, err := os.ReadDir(filepath.Join(g.stateOf("a-"), "imports"))
+	if err != nil || len(ids) != 1 {
+		t.Fatal(ids, err)
+	}
+	id := ids[0].Name()
+	next.env["XDG_STATE_HOME"] = g.env["XDG_STATE_HOME"]
+	if code, _, stderr := next.run("run", "-m", g.by("m2.yaml", "content", elsewhere), a, "--state", filepath.Join(g.dir, "state")); code != exitOK {
+		t.Fatal(stderr)
+	}
+	// In a directory of its own, only those below the user's are known.
+	if err := os.Rename(filepath.Join(g.dir, "state"), filepath.Join(g.env["XDG_STATE_HOME"], "m3import", "other")); err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range [][]string{{"--dry-run"}, nil} {
+		code, _, stderr := next.run(append([]string{"replay", "run", id, "--org", otherOrg}, flags...)...)
+		if code != exitUsage || !strings.Contains(stderr, twice) {
+			t.Errorf("%q: exit code %d\n%s", flags, code, stderr)
+		}
+	}
+	if n := next.p.Totals().Measurements; n != 1 {
+		t.Errorf("it holds %d measurements", n)
+	}
+}
+
+// What a state directory remembers counts wherever that is kept, and when it cannot
+// be had, it is said.
+func TestGuardLooksIntoEveryState(t *testing.T) {
+	for name, c := range map[string]struct {
+		hide  func(g *told, root, state string) error
+		code  int
+		words string
+	}{
+		"without its lock": {func(_ *told, _, state string) error { return os.Remove(filepath.Join(state, "lock")) }, exitUsage, forgotten},
+		"by a link": {func(g *told, _, state string) error {
+			far := filepath.Join(g.t.TempDir(), "far")
+			return errors.Join(os.Rename(state, far), os.Symlink(far, state))
+		}, exitUsage, forgotten},
+		"below a folder": {func(_ *told, root, state string) error {
+			return errors.Join(os.Mkdir(filepath.Join(root, "team"), 0o755), os.Rename(state, filepath.Join(root, "team", "x")))
+		}, exitUsage, forgotten},
+		"a root that leads nowhere": {func(_ *told, root, _ string) error {
+			return errors.Join(os.Rename(root, root+"-old"), os.Symlink("m3import", root))
+		}, exitUsage, "so it is not known what was sent before"},
+		"no home": {func(g *told, _, _ string) error { delete(g.env, "XDG_STATE_HOME"); return nil }, exitOK,
+			"warning: what other state directories know is not looked up"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := tell(t)
+			g.does(exitOK, nil, "run", "-m", g.mapping(), g.csv("a.csv", "1=1"))
+			state := g.stateOf("a-")
+			if err := c.hide(g, filepath.Dir(state), state); err != nil {
+				t.Skip(err)
+			}
+			g.days.Store(36)
+			g.does(c.code, []string{c.words}, "run", "-m", g.mapping(), filepath.Join(g.dir, "[a].csv"), "--state", filepath.Join(g.dir, "own"))
+		})
+	}
+}
