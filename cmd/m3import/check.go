@@ -25,8 +25,8 @@ type checkFlags struct {
 	batchBytes int
 	selection  *pipeline.Selection
 	slice      bool
-	state      string // these are of a run --dry-run
-	guard      func() error
+	state      string       // these are of a run --dry-run
+	foresee    func() error // what the real command would come to; nil: there is none
 	same       bool
 	force      bool
 }
@@ -124,8 +124,10 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	} else if err == nil && f.slice {
 		err = a.sliceEnd(&f.inputFlags, im, true, 0)
 	}
-	if err == nil && f.guard != nil {
-		err = f.guard()
+	if broken == nil && f.foresee != nil {
+		if refused := f.foresee(); refused != nil {
+			err = refused // which says more than that some rows are bad
+		}
 	}
 	if rep.ExitCode = exitCode(ctx, err); err != nil {
 		rep.Error = err.Error()

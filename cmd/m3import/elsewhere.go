@@ -130,13 +130,19 @@ func (r *runner) doneElsewhere() (map[string][]sourceOf, error) {
 	if r.f.state != "" || r.f.restart || r.job.force || r.job.kind != "" {
 		return nil, nil
 	}
+	return r.doneIn(func(dir string) bool { return dir != r.dir() && !wasReset.MatchString(dir) })
+}
+
+// doneIn are the sources that imports under the job's mapping have finished, by
+// their contentKey, in the state directories that count.
+func (r *runner) doneIn(counts func(dir string) bool) (map[string][]sourceOf, error) {
 	all, err := r.knownImports()
 	if err != nil {
 		return nil, err
 	}
 	done := make(map[string][]sourceOf)
 	for _, im := range all {
-		if im.dir == r.journal.Dir() || !im.Mark.Finished || im.Plan.MappingHash != r.job.mappingHash || wasReset.MatchString(im.dir) {
+		if !counts(im.dir) || !im.Mark.Finished || im.Plan.MappingHash != r.job.mappingHash {
 			continue
 		}
 		for i, src := range im.Plan.Sources {
@@ -259,7 +265,7 @@ func (r *runner) tellUnfinished(plan checkpoint.Plan) error {
 		return err
 	}
 	all = slices.DeleteFunc(all, func(im known) bool {
-		return im.dir == r.journal.Dir() || im.Mark.Finished || !im.Current || im.Plan.Kind != ""
+		return im.dir == r.dir() || im.Mark.Finished || !im.Current || im.Plan.Kind != ""
 	})
 	if len(all) == 0 {
 		return nil

@@ -53,11 +53,15 @@ func (r *runner) guardResume(plan checkpoint.Plan, mark checkpoint.Mark) error {
 		most = "any number of measurements"
 		r.app.say("the position of import %s was lost once: what arrived before is sent again under the same uids, and the platform counts it against your allowance", plan.ID)
 	}
-	if age < safeWindow || r.f.allowBeyond {
-		r.app.say("%s after %s may have arrived before: they are sent again under the same uids, which the platform ignores and counts against your allowance", most, place(plan, mark))
+	switch {
+	case age < safeWindow:
+		r.app.say("%s may have arrived before (%s): they are sent again under the same uids, which the platform ignores and counts against your allowance", most, place(plan, mark))
+		return nil
+	case r.f.allowBeyond:
+		r.app.warn("warning: %s may have arrived %s (%s): those that did may be billed a second time", most, agoText(age), place(plan, mark))
 		return nil
 	}
-	return coded(exitUsage, fmt.Errorf("%w: import %s ended without a clean stop %s, and %s after %s may have arrived then",
+	return coded(exitUsage, fmt.Errorf("%w: import %s ended without a clean stop %s, and %s may have arrived then (%s)",
 		errBeyondWindow, plan.ID, agoText(age), most, place(plan, mark)),
 		"m3ter knows a uid for 35 days: what arrived then would be billed twice now\n"+
 			"find out what arrived (the data explorer shows it), or add --allow-beyond-dedupe-window to send all the same")

@@ -135,7 +135,7 @@ func TestStateRepairIsGuarded(t *testing.T) {
 	}
 	before := g.p.Totals().Measurements
 	g.days.Store(34)
-	if code, _, stderr := g.run(again...); code != exitUsage || !strings.Contains(stderr, "34 days ago, and any number of measurements after usage.csv, at its start may have arrived then") {
+	if code, _, stderr := g.run(again...); code != exitUsage || !strings.Contains(stderr, "34 days ago, and any number of measurements may have arrived then (usage.csv, at its start)") {
 		t.Errorf("after 34 days: exit code %d\n%s", code, stderr)
 	}
 	g.holds(before)

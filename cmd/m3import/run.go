@@ -173,7 +173,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.same, "same", false, "take a source that has the size and the ends of one imported before for the same, whatever its time; and a copy beside it, too")
 	flags.BoolVar(&f.force, "force", false, "import sources again that were imported before, with the same uids; and copies of others")
 	flags.BoolVar(&f.allowBeyond, "allow-beyond-dedupe-window", false, "send rows again that were first sent more than 34 days ago: m3ter may bill them twice")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but send: the same as m3import check")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but send: as m3import check does, and say what of it was imported before")
 	flags.BoolVar(&f.allowRejects, "allow-rejects", false, "exit 0 although rows were rejected")
 	flags.StringVar(&f.maxErrors, "max-errors", "", "stop with exit 4 when more rows are rejected: a `number`, or a share such as 1% (of at least 1000 rows)")
 	flags.StringVar(&f.warnErrors, "warn-errors", "", "warn when more rows are rejected: a `number` or a share")
@@ -246,9 +246,7 @@ func (a *app) importUnder(ctx context.Context, f *runFlags, args []string, kind 
 	if f.dryRun {
 		dry := &checkFlags{inputFlags: f.inputFlags, state: f.state, same: f.same, force: f.force, json: f.json, rateLimit: f.rateLimit,
 			batchSize: f.batchSize, batchBytes: f.batchBytes, selection: f.selection, slice: f.slice}
-		if kind != "" {
-			dry.guard = func() error { return a.guardDryRun(f, args, kind) }
-		}
+		dry.foresee = func() error { return a.foresee(f, args, kind) }
 		return a.check(ctx, dry, args)
 	}
 	j, client, err := a.prepare(f, args, kind)
@@ -349,44 +347,6 @@ func newJob(f *runFlags, args []string, kind string, paths []string, mapping *ma
 		}
 	}
 	return j, nil
-}
-
-// guardDryRun asks the guard what it would say of a replay, as far as the
-// environment says where that would go.
-func (a *app) guardDryRun(f *runFlags, args []string, kind string) error {
-	cfg, err := uploader.ConfigFromEnv(a.envFor(f))
-	if err == nil {
-		cfg, err = cfg.Resolve()
-	}
-	if err != nil {
-		a.say("what was sent before was not looked up, as it is not known where this would go: %v", err)
-		return nil
-	}
-	paths, _, err := findSources(args, f.state, f.ifNoInput == "ok") // its notes were told
-	if err != nil {
-		return err
-	}
-	mapping, err := f.load()
-	if err != nil {
-		return err
-	}
-	j, err := newJob(f, args, kind, paths, mapping, cfg)
-	if err != nil {
-		return err
-	}
-	r := &runner{app: a, f: f, job: j}
-	if r.home, err = a.stateFor(f.state, j); err != nil {
-		return err
-	}
-	plan := j.plan(a)
-	for _, path := range paths {
-		src, err := j.fingerprint(path)
-		if err != nil {
-			return coded(exitUsage, err, "")
-		}
-		plan.Sources = append(plan.Sources, src)
-	}
-	return r.guardNew(plan)
 }
 
 // checkLimits checks the limits of a request.

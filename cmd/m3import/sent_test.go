@@ -263,6 +263,16 @@ func (g *told) stateOf(name string) string {
 	return dirs[0]
 }
 
+// lastOf is the id of the only import of a state directory.
+func (g *told) lastOf(name string) string {
+	g.t.Helper()
+	ids, err := os.ReadDir(filepath.Join(g.stateOf(name), "imports"))
+	if err != nil || len(ids) != 1 {
+		g.t.Fatal(ids, err)
+	}
+	return ids[0].Name()
+}
+
 // Rows that are in under another mapping, in the organization that a run is to be
 // sent to, would be billed beside it.
 func TestGuardReplayRunToWhereTheyAre(t *testing.T) {
@@ -270,11 +280,7 @@ func TestGuardReplayRunToWhereTheyAre(t *testing.T) {
 	next := newSession(t, newPlatform(t, sandbox.Config{OrgID: otherOrg}))
 	a := g.csv("a.csv", "1=1")
 	g.does(exitOK, nil, "run", "-m", g.by("m.yaml", "content"), a)
-	ids, err := os.ReadDir(filepath.Join(g.stateOf("a-"), "imports"))
-	if err != nil || len(ids) != 1 {
-		t.Fatal(ids, err)
-	}
-	id := ids[0].Name()
+	id := g.lastOf("a-")
 	next.env["XDG_STATE_HOME"] = g.env["XDG_STATE_HOME"]
 	if code, _, stderr := next.run("run", "-m", g.by("m2.yaml", "content", elsewhere), a, "--state", filepath.Join(g.dir, "state")); code != exitOK {
 		t.Fatal(stderr)
