@@ -162,7 +162,21 @@ func (r *runner) guardUIDs(changes []change) error {
 	return coded(exitUsage, fmt.Errorf("rows that were accepted before may get other uids, and be billed a second time: %s", firstFewOf(texts, 5, "other source")),
 		packed+"rows were only added: put them behind the old ones, or into a file of their own\n"+
 			r.rejectsThen(twice)+
-			"it is other usage, or should be billed so: add --force (docs/uid.md, \"When a file changes\")")
+			"it is other usage, or should be billed so: "+r.forced(twice)+" (docs/uid.md, \"When a file changes\")")
+}
+
+// forced says how the changed sources are sent with --force, and no others with
+// them: of those that were sent too long ago it would be refused.
+func (r *runner) forced(changes []change) string {
+	words := r.app.command
+	if len(changes) == len(r.job.paths) || r.job.kind != "" || len(words) < len(r.job.args) || len(changes) > maxListed {
+		return "add --force"
+	}
+	words = append(slices.Clone(words[:len(words)-len(r.job.args)]), "--force")
+	for _, c := range changes {
+		words = append(words, c.source.Path)
+	}
+	return "send it alone, with  " + resumeCommand(words) + " "
 }
 
 // rejectsThen is the way in for rows that were rejected then.

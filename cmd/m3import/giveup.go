@@ -68,9 +68,13 @@ func (r *runner) wayOn(plan checkpoint.Plan) string {
 	if plan.Kind != r.job.kind {
 		first = "to finish it first:  "
 	}
-	return first + resumeCommand(plan.Command) + `
+	text := first + resumeCommand(plan.Command) + `
 to give it up and begin anew with what is there now: add --restart
-` + sentAgain + `
+` + sentAgain
+	if r.job.kind == rejectsKind || r.f.original != nil {
+		return text // where --state says what is replayed
+	}
+	return text + `
 to leave it alone and import beside it: add --state DIR`
 }
 

@@ -21,6 +21,7 @@ import (
 type rejectFile struct {
 	checkpoint.Import
 	rows int64
+	gone bool // the file is not there, and the rows are those that were written to it
 }
 
 // openRejects are the reject files of a state directory that have open rows,
@@ -33,14 +34,57 @@ func openRejects(imports []checkpoint.Import) ([]rejectFile, error) {
 			continue
 		}
 		rows, err := countRows(im.Rejects)
+		if gone := errors.Is(err, fs.ErrNotExist); gone {
+			// Who wants none of them leaves an empty file; a file that is gone
+			// is perhaps somewhere else, packed or moved, with its rows.
+			open = append(open, rejectFile{im, im.Mark.Counts.Rejected, true})
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		if rows > 0 {
-			open = append(open, rejectFile{im, rows})
+		if rows == 0 {
+			continue
+		}
+		copied := false
+		if im.Plan.Kind != rejectsKind { // what a replay rejects can be all that it took
+			if copied, err = takenElsewhere(im.Rejects, taken); err != nil {
+				return nil, err
+			}
+		}
+		if !copied {
+			open = append(open, rejectFile{im, rows, false})
 		}
 	}
 	return open, nil
+}
+
+// takenElsewhere reports whether a replay has taken the reject file of another
+// import that holds the same, byte for byte: rows of the same origin, which were
+// rejected twice.
+func takenElsewhere(path string, taken map[string]checkpoint.Import) (bool, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false, err
+	}
+	for _, im := range taken {
+		for _, src := range im.Plan.Sources {
+			if src.Size != info.Size() || src.Path == path {
+				continue
+			}
+			now, err := new(job).fingerprint(path)
+			if err != nil {
+				return false, err
+			}
+			if contentKey(now.Print) != contentKey(src.Print) {
+				continue
+			}
+			if same, err := sameContent(src, now); err != nil || same {
+				return same, err
+			}
+		}
+	}
+	return false, nil
 }
 
 // openRows is how many rows they are altogether.
@@ -69,13 +113,9 @@ func takenBy(imports []checkpoint.Import) map[string]checkpoint.Import {
 // directory is by now.
 func importOf(rejects string) string { return filepath.Base(filepath.Dir(rejects)) }
 
-// countRows counts the lines of a reject file that are not empty; a file that
-// somebody has deleted has none.
+// countRows counts the lines of a reject file that are not empty.
 func countRows(path string) (rows int64, err error) {
 	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
 	if err != nil {
 		return 0, err
 	}

@@ -99,6 +99,9 @@ func (a *app) replayRejects(ctx context.Context, f *runFlags) error {
 	} else if files, of, err = a.filesToReplay(f, dir); err != nil {
 		return err
 	}
+	if f.state == "" { // so that a command that is named to go on with is about the same
+		a.command = append(a.command, dir)
+	}
 	if len(files) == 0 {
 		a.say("no rejects to replay")
 		return a.reportNothing(ctx, f, dir, nil)
@@ -155,6 +158,10 @@ func (a *app) filesToReplay(f *runFlags, dir string) (files []string, of checkpo
 	for i, file := range open {
 		if i == 0 {
 			of = file.Plan
+		}
+		if file.gone {
+			return nil, of, coded(exitRejects, fmt.Errorf("%s of import %s were written to %s, and the file is not there", plural(file.rows, "reject"), file.Plan.ID, file.Rejects),
+				"put it back, as it was called; when none of them is to be imported, leave an empty one:  : > "+shellQuote(file.Rejects))
 		}
 		if was := file.Plan.MappingFile; f.mapping == "" && was != of.MappingFile {
 			return nil, of, coded(exitUsage, fmt.Errorf("%s has rejects of imports under several mappings, %s and %s", dir, orNone(of.MappingFile), orNone(was)),

@@ -334,3 +334,58 @@ func TestGuardLooksIntoEveryState(t *testing.T) {
 		})
 	}
 }
+
+// What was rejected stays open until it is in, or was deleted by a person: not when
+// its file is elsewhere, and not when a twin of it went in.
+func TestOpenUntilItIsIn(t *testing.T) {
+	t.Run("a file that is gone", func(t *testing.T) {
+		g := tell(t)
+		run := []string{"run", "-m", g.mapping(), g.csv("a.csv", "1=x")}
+		g.does(exitRejects, nil, run...)
+		path := g.rejects()[0]
+		if err := os.Rename(path, path+".bak"); err != nil {
+			t.Fatal(err)
+		}
+		g.does(exitOK, []string{"still open: 1 rejected row of earlier imports"}, run...)
+		g.does(exitRejects, []string{"1 reject of import", "the file is not there", "leave an empty one:  : > " + path}, "replay", "rejects")
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, stderr := g.does(exitOK, nil, run...); strings.Contains(stderr, "still open") {
+			t.Error(stderr)
+		}
+	})
+	t.Run("a twin", func(t *testing.T) {
+		g := tell(t)
+		run := []string{"run", "-m", g.mapping(), g.csv("a.csv", "1=x")}
+		g.does(exitRejects, nil, run...)
+		g.does(exitRejects, nil, append(run, "--force")...)
+		g.does(exitRejects, []string{"1 of 1"}, "replay", "rejects")
+		g.mends("x", "1")
+		g.does(exitOK, nil, "replay", "rejects")
+		g.holds(1)
+		if _, stderr := g.does(exitOK, nil, run...); strings.Contains(stderr, "still open") {
+			t.Error(stderr)
+		}
+	})
+	t.Run("the directory is named to go on with", func(t *testing.T) {
+		g := tell(t)
+		g.does(exitRejects, nil, "run", "-m", g.mapping(), g.csv("a.csv", "1=x", "2=x"))
+		g.mends("x", "1")
+		g.open.Store(false)
+		g.does(exitFatal, []string{"m3import replay rejects", g.stateOf("a-")}, "replay", "rejects", "--batch-size", "1", "--workers", "1")
+	})
+	t.Run("the one that changed is named to be forced", func(t *testing.T) {
+		g := tell(t)
+		m := g.by("m.yaml", "row")
+		glob := filepath.Join(g.dir, "[ab].csv")
+		g.csv("b.csv", "5=5")
+		a := g.csv("a.csv", "1=1")
+		g.does(exitOK, nil, "run", "-m", m, glob)
+		g.days.Store(40)
+		g.csv("a.csv", "2=2")
+		g.does(exitUsage, []string{forgotten}, "run", "-m", m, glob)
+		g.days.Store(20)
+		g.does(exitUsage, []string{twice, "send it alone, with  m3import run", "--force " + a}, "run", "-m", m, glob)
+	})
+}
