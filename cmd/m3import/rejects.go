@@ -46,11 +46,9 @@ func openRejects(imports []checkpoint.Import) ([]rejectFile, error) {
 		if rows == 0 {
 			continue
 		}
-		copied := false
-		if im.Plan.Kind != rejectsKind { // what a replay rejects can be all that it took
-			if copied, err = takenElsewhere(im.Rejects, taken); err != nil {
-				return nil, err
-			}
+		copied, err := takenElsewhere(im, imports)
+		if err != nil {
+			return nil, err
 		}
 		if !copied {
 			open = append(open, rejectFile{im, rows, false})
@@ -60,19 +58,31 @@ func openRejects(imports []checkpoint.Import) ([]rejectFile, error) {
 }
 
 // takenElsewhere reports whether a replay has taken the reject file of another
-// import that holds the same, byte for byte: rows of the same origin, which were
-// rejected twice.
-func takenElsewhere(path string, taken map[string]checkpoint.Import) (bool, error) {
-	info, err := os.Stat(path)
+// import that holds the same as that of im, byte for byte: rows of the same origin,
+// which were rejected twice. Those that im read itself do not count, as it can have
+// rejected all of them.
+func takenElsewhere(im checkpoint.Import, imports []checkpoint.Import) (bool, error) {
+	info, err := os.Stat(im.Rejects)
 	if err != nil {
 		return false, err
 	}
-	for _, im := range taken {
-		for _, src := range im.Plan.Sources {
-			if src.Size != info.Size() || src.Path == path {
+	own := forebears(im.Plan.ID, func(id string) checkpoint.Plan {
+		for _, other := range imports {
+			if other.Plan.ID == id {
+				return other.Plan
+			}
+		}
+		return checkpoint.Plan{}
+	})
+	for _, by := range imports {
+		if by.Plan.Kind != rejectsKind || !by.Mark.Finished {
+			continue
+		}
+		for _, src := range by.Plan.Sources {
+			if src.Size != info.Size() || own[importOf(src.Path)] {
 				continue
 			}
-			now, err := new(job).fingerprint(path)
+			now, err := new(job).fingerprint(im.Rejects)
 			if err != nil {
 				return false, err
 			}

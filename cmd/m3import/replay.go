@@ -160,7 +160,7 @@ func (a *app) filesToReplay(f *runFlags, dir string) (files []string, of checkpo
 			of = file.Plan
 		}
 		if file.gone {
-			return nil, of, coded(exitRejects, fmt.Errorf("%s of import %s were written to %s, and the file is not there", plural(file.rows, "reject"), file.Plan.ID, file.Rejects),
+			return nil, of, coded(exitRejects, fmt.Errorf("import %s wrote %s to %s, and the file is not there", file.Plan.ID, plural(file.rows, "reject"), file.Rejects),
 				"put it back, as it was called; when none of them is to be imported, leave an empty one:  : > "+shellQuote(file.Rejects))
 		}
 		if was := file.Plan.MappingFile; f.mapping == "" && was != of.MappingFile {

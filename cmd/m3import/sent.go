@@ -166,9 +166,13 @@ func (s *sent) taken(id string) int64 {
 // forebears are the import of that id and those whose rejects it read, directly or
 // through others: a row that one of them rejected is in by none of them.
 func (s *sent) forebears(id string) map[string]bool {
+	return forebears(id, func(id string) checkpoint.Plan { return s.imports[id].Plan })
+}
+
+func forebears(id string, planOf func(id string) checkpoint.Plan) map[string]bool {
 	of := map[string]bool{id: true}
 	for todo := []string{id}; len(todo) > 0; todo = todo[1:] {
-		for _, src := range s.imports[todo[0]].Plan.Sources {
+		for _, src := range planOf(todo[0]).Sources {
 			if parent, is := rejectsOf(src.Path); is && !of[parent] {
 				of[parent] = true
 				todo = append(todo, parent)

@@ -347,7 +347,7 @@ func TestOpenUntilItIsIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		g.does(exitOK, []string{"still open: 1 rejected row of earlier imports"}, run...)
-		g.does(exitRejects, []string{"1 reject of import", "the file is not there", "leave an empty one:  : > " + path}, "replay", "rejects")
+		g.does(exitRejects, []string{"wrote 1 reject to ", "the file is not there", "leave an empty one:  : > " + path}, "replay", "rejects")
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
