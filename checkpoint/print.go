@@ -56,6 +56,30 @@ func digest(f io.ReaderAt, from, to int64) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
+// Beginnings are the digests of the first so many bytes of a file, for sizes that
+// rise and are of at most 64 KiB: what Print.Head is of a file of that size. It
+// leaves out those that the file has not.
+func Beginnings(f io.ReaderAt, sizes []int64) ([]string, error) {
+	h := sha256.New()
+	buf := digestBuffers.Get().(*[]byte)
+	defer digestBuffers.Put(buf)
+	n, err := f.ReadAt(*buf, 0)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	var all []string
+	at := int64(0)
+	for _, size := range sizes {
+		if size < at || size > int64(n) {
+			break
+		}
+		h.Write((*buf)[at:size])
+		at = size
+		all = append(all, hex.EncodeToString(h.Sum(nil)))
+	}
+	return all, nil
+}
+
 // Covered reports whether the digests of the ends cover every byte.
 func (p Print) Covered() bool { return p.Head != "" && p.Size <= 2*edge }
 

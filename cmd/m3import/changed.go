@@ -40,7 +40,7 @@ const (
 // run that had some accepted: what it did not refuse then was decided. A slice in
 // between, or a run of which nothing is known to have arrived, decides nothing.
 func (r *runner) changeOf(src checkpoint.Source, before *sent, counts func(checkpoint.Import) bool) (worst change, changed bool) {
-	named, others := before.holding(src.Print)
+	named, others := before.holding(src)
 	if !r.job.namesCount() { // else another name is other usage, which is told
 		named = append(named, others...)
 		slices.SortStableFunc(named, func(a, b sourceOf) int { return b.Plan.Started.Compare(a.Plan.Started) })

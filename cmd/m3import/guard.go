@@ -180,13 +180,19 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 // name is a part of uids.
 func (r *runner) twinsBefore(sources []checkpoint.Source, before *sent) (notes []string) {
 	for _, src := range sources {
-		named, others := before.holding(src.Print)
+		named, others := before.holding(src)
 		if len(named) > 0 || len(others) == 0 || !r.job.namesCount() {
 			continue
 		}
-		if was := others[len(others)-1]; was.atMost() > 0 {
-			notes = append(notes, fmt.Sprintf("warning: %s holds what %s held in import %s: with the uid rule row it is other usage, and billed as such",
-				visible(src.Path), visible(was.source().Path), was.Plan.ID))
+		i := slices.IndexFunc(others, func(was sourceOf) bool { return was.atMost() > 0 })
+		if i >= 0 {
+			was := others[i]
+			holds := "holds"
+			if was.source().Size != src.Size {
+				holds = "begins with"
+			}
+			notes = append(notes, fmt.Sprintf("warning: %s %s what %s held in import %s: with the uid rule row it is other usage, and billed as such",
+				visible(src.Path), holds, visible(was.source().Path), was.Plan.ID))
 		}
 	}
 	return notes

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,7 +18,11 @@ type sent struct {
 	imports   map[string]known      // by id
 	byPlace   map[string][]sourceOf // newest first
 	byContent map[string][]sourceOf // by contentKey, newest first
+	byHead    map[string][]sourceOf // by Print.Head
 	takers    map[string][]sourceOf // by import: its reject file, as it was read since
+	small     []int64               // the sizes of those of at most 64 KiB, rising
+	looks     int                   // how many beginnings were compared so far
+	grown     map[string][]sourceOf // by path: what grownFrom has found
 	folders   map[string]string     // without symbolic links
 }
 
@@ -31,7 +36,7 @@ func (r *runner) sentBefore() (*sent, error) {
 	slices.SortStableFunc(all, func(a, b known) int { return b.Plan.Started.Compare(a.Plan.Started) })
 	s := &sent{
 		imports: make(map[string]known), byPlace: make(map[string][]sourceOf), byContent: make(map[string][]sourceOf),
-		takers: make(map[string][]sourceOf), folders: make(map[string]string),
+		byHead: make(map[string][]sourceOf), takers: make(map[string][]sourceOf), grown: make(map[string][]sourceOf), folders: make(map[string]string),
 	}
 	for _, im := range all {
 		if was, twice := s.imports[im.Plan.ID]; !twice || was.Mark.Counts.Read < im.Mark.Counts.Read { // of a state directory that was copied
@@ -50,13 +55,58 @@ func (r *runner) sentBefore() (*sent, error) {
 			if src.Head != "" {
 				key := contentKey(src.Print)
 				s.byContent[key] = append(s.byContent[key], one)
+				s.byHead[src.Head] = append(s.byHead[src.Head], one)
+				if src.Size > 0 && src.Size < headBytes {
+					s.small = append(s.small, src.Size)
+				}
 			}
 			if id, is := rejectsOf(src.Path); is {
 				s.takers[id] = append(s.takers[id], one)
 			}
 		}
 	}
+	slices.Sort(s.small)
+	s.small = slices.Compact(s.small)
 	return s, nil
+}
+
+// headBytes is how much of a source its Print.Head is of, at most.
+const headBytes = 64 << 10
+
+// grownFrom are the sources that src begins with, of which neither the place nor
+// the content is known: a log that was moved, and has grown. Text alone grows so.
+func (s *sent) grownFrom(src checkpoint.Source) (from []sourceOf) {
+	// Each new source is compared with each size that there was. Where that would
+	// take long, as with ten thousand of both, it is left.
+	const most = 200_000
+	if found, known := s.grown[src.Path]; known {
+		return found
+	}
+	defer func() { s.grown[src.Path] = from }()
+	if s.looks += len(s.small) + 1; len(s.byHead) == 0 || s.looks > most {
+		return nil
+	}
+	f, err := os.Open(src.Path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	heads, err := checkpoint.Beginnings(f, s.small)
+	if err != nil {
+		return nil
+	}
+	if src.Size > headBytes {
+		heads = append(heads, src.Head)
+	}
+	for _, head := range heads {
+		for _, was := range s.byHead[head] {
+			if continues(was.source(), src) {
+				from = append(from, was)
+			}
+		}
+	}
+	slices.SortStableFunc(from, func(a, b sourceOf) int { return b.Plan.Started.Compare(a.Plan.Started) })
+	return from
 }
 
 // rejectsOf is the import that the reject file at path belongs to, wherever its
@@ -114,14 +164,19 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// holding are the sources with the content of p. named are those whose rows had
-// the same name in their uids, or none, as those of p have.
-func (s *sent) holding(p checkpoint.Print) (named, others []sourceOf) {
-	if p.Head == "" {
+// holding are the sources with the content of src, or that it begins with when it is
+// known by nothing else. named are those whose rows had the same name in their uids,
+// or none, as those of src have.
+func (s *sent) holding(src checkpoint.Source) (named, others []sourceOf) {
+	if src.Head == "" {
 		return nil, nil
 	}
-	for _, was := range s.byContent[contentKey(p)] {
-		if was.source().Name == p.Name {
+	list := s.byContent[contentKey(src.Print)]
+	if len(list) == 0 && len(s.byPlace[s.place(src.Path)]) == 0 {
+		list = s.grownFrom(src)
+	}
+	for _, was := range list {
+		if was.source().Name == src.Name {
 			named = append(named, was)
 		} else {
 			others = append(others, was)
@@ -133,7 +188,7 @@ func (s *sent) holding(p checkpoint.Print) (named, others []sourceOf) {
 // of are the sources that may have had rows of src: at its place, or with its
 // content.
 func (s *sent) of(src checkpoint.Source) []sourceOf {
-	named, _ := s.holding(src.Print)
+	named, _ := s.holding(src)
 	return append(s.at(src.Path), named...)
 }
 

@@ -192,9 +192,7 @@ func TestGuardFindsWhatWasSent(t *testing.T) {
 			g.mends("x", "1")
 			g.does(exitOK, nil, "replay", "rejects")
 			g.days.Store(10)
-			if err := os.Rename(filepath.Join(g.dir, "a.csv"), moved); err != nil {
-				g.t.Fatal(err)
-			}
+			g.moves("a.csv", "b.csv")
 			g.does(exitRejects, nil, "run", "-m", g.by("m2.yaml", "{key: [id]}", elsewhere), moved)
 			g.days.Store(36)
 			g.mends("x", "1")
@@ -240,6 +238,32 @@ func TestGuardFindsWhatWasSent(t *testing.T) {
 			g.does(exitOK, nil, "run", "-m", m2, g.csv("a.csv", "9=9"))
 			g.does(exitUsage, []string{"another mapping", twice}, "run", "-m", m2, g.csv("a.csv", "1=1"))
 		},
+		"moved, and grown": func(g *told) {
+			g.does(exitOK, nil, "run", "-m", g.mapping(), g.csv("a.csv", "1=1", "2=2"))
+			g.days.Store(36)
+			g.moves("a.csv", "b.csv")
+			g.does(exitUsage, []string{forgotten, "b.csv was first imported 36 days ago"}, "run", "-m", g.mapping(), g.csv("b.csv", "1=1", "2=2", "3=3"))
+		},
+		"moved, and grown, and large": func(g *told) {
+			long := strings.Repeat("\n", 70_000)
+			g.does(exitOK, nil, "run", "-m", g.mapping(), g.path("a.csv", "id,who,when,n\n"+long+"e1,acme,2026-01-01T00:00:00Z,1\n"))
+			g.days.Store(36)
+			g.moves("a.csv", "b.csv")
+			b := g.path("b.csv", "id,who,when,n\n"+long+"e1,acme,2026-01-01T00:00:00Z,1\ne2,acme,2026-01-01T00:00:00Z,1\n")
+			g.does(exitUsage, []string{forgotten, "b.csv was first imported 36 days ago"}, "run", "-m", g.mapping(), b)
+			b = g.path("b.csv", "id,who,when,n\n"+long+"e5,acme,2026-01-01T00:00:00Z,1\ne2,acme,2026-01-01T00:00:00Z,1\n")
+			g.does(exitOK, nil, "run", "-m", g.mapping(), b) // it begins otherwise
+		},
+		"moved, and grown, under another mapping": func(g *told) {
+			g.does(exitOK, nil, "run", "-m", g.by("m.yaml", "content"), g.csv("a.csv", "1=1", "2=2"))
+			g.moves("a.csv", "b.csv")
+			g.does(exitUsage, []string{"another mapping", twice}, "run", "-m", g.by("m2.yaml", "content", elsewhere), g.csv("b.csv", "1=1", "2=2", "3=3"))
+		},
+		"moved, and grown, where names count": func(g *told) {
+			g.does(exitOK, nil, "run", "-m", g.by("m.yaml", "row"), g.csv("a.csv", "1=1", "2=2"))
+			g.moves("a.csv", "b.csv")
+			g.does(exitOK, []string{"b.csv begins with what ", "a.csv held in import"}, "run", "-m", g.by("m.yaml", "row"), g.csv("b.csv", "1=1", "2=2", "3=3"))
+		},
 		"a slice, tried": func(g *told) {
 			g.does(exitOK, nil, "run", "-m", g.by("m.yaml", "content"), g.csv("a.csv", "1=1"))
 			g.does(exitUsage, []string{"another mapping"}, "replay", "slice", "-m", g.by("m2.yaml", "content", elsewhere), filepath.Join(g.dir, "a.csv"), "--lines", "2-2", "--dry-run")
@@ -250,6 +274,13 @@ func TestGuardFindsWhatWasSent(t *testing.T) {
 			g := tell(t)
 			play(g)
 		})
+	}
+}
+
+func (g *told) moves(from, to string) {
+	g.t.Helper()
+	if err := os.Rename(filepath.Join(g.dir, from), filepath.Join(g.dir, to)); err != nil {
+		g.t.Fatal(err)
 	}
 }
 
