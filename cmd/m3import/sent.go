@@ -73,8 +73,8 @@ func (r *runner) sentBefore() (*sent, error) {
 // headBytes is how much of a source its Print.Head is of, at most.
 const headBytes = 64 << 10
 
-// grownFrom are the sources that src begins with, of which neither the place nor
-// the content is known: a log that was moved, and has grown. Text alone grows so.
+// grownFrom are the sources that src begins with: a log, say, that was moved and has
+// grown. Text alone grows so.
 func (s *sent) grownFrom(src checkpoint.Source) (from []sourceOf) {
 	// Each new source is compared with each size that there was. Where that would
 	// take long, as with ten thousand of both, it is left.
@@ -164,18 +164,11 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// holding are the sources with the content of src, or that it begins with when it is
-// known by nothing else. named are those whose rows had the same name in their uids,
-// or none, as those of src have.
+// holding are the sources with the content of src, and those that it begins with.
+// named are those whose rows had the same name in their uids, or none, as those of
+// src have.
 func (s *sent) holding(src checkpoint.Source) (named, others []sourceOf) {
-	if src.Head == "" {
-		return nil, nil
-	}
-	list := s.byContent[contentKey(src.Print)]
-	if len(list) == 0 && len(s.byPlace[s.place(src.Path)]) == 0 {
-		list = s.grownFrom(src)
-	}
-	for _, was := range list {
+	for _, was := range append(s.withContent(src), s.grownFrom(src)...) {
 		if was.source().Name == src.Name {
 			named = append(named, was)
 		} else {
@@ -185,11 +178,44 @@ func (s *sent) holding(src checkpoint.Source) (named, others []sourceOf) {
 	return named, others
 }
 
-// of are the sources that may have had rows of src: at its place, or with its
-// content.
-func (s *sent) of(src checkpoint.Source) []sourceOf {
+// withContent are the sources with the content of src, newest first.
+func (s *sent) withContent(src checkpoint.Source) []sourceOf {
+	if src.Head == "" {
+		return nil
+	}
+	return slices.Clip(s.byContent[contentKey(src.Print)])
+}
+
+// of are the sources that may have had rows of src: at its place, with its content,
+// or with what it begins with; and those that may have had rows of these, as a file
+// is corrected in its place, and moved after that.
+func (s *sent) of(src checkpoint.Source) (all []sourceOf) {
+	type visit struct {
+		id string
+		at int
+	}
+	seen := make(map[visit]bool)
+	add := func(list []sourceOf) {
+		for _, was := range list {
+			if key := (visit{was.Plan.ID, was.at}); !seen[key] {
+				seen[key] = true
+				all = append(all, was)
+			}
+		}
+	}
 	named, _ := s.holding(src)
-	return append(s.at(src.Path), named...)
+	add(s.at(src.Path))
+	add(named)
+	for i := 0; i < len(all); i++ {
+		was := all[i].source()
+		add(s.byPlace[s.place(was.Path)])
+		for _, twin := range s.withContent(was) {
+			if twin.source().Name == was.Name {
+				add([]sourceOf{twin})
+			}
+		}
+	}
+	return all
 }
 
 // held is how many rows of a source the platform may hold from that import on,

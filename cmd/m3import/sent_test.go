@@ -264,6 +264,22 @@ func TestGuardFindsWhatWasSent(t *testing.T) {
 			g.moves("a.csv", "b.csv")
 			g.does(exitOK, []string{"b.csv begins with what ", "a.csv held in import"}, "run", "-m", g.by("m.yaml", "row"), g.csv("b.csv", "1=1", "2=2", "3=3"))
 		},
+		"moved, grown, and grown again": func(g *told) {
+			g.does(exitOK, nil, "run", "-m", g.mapping(), g.csv("a.csv", "1=1", "2=2"))
+			g.days.Store(25)
+			g.moves("a.csv", "b.csv")
+			g.does(exitOK, nil, "run", "-m", g.mapping(), g.csv("b.csv", "1=1", "2=2", "3=3"))
+			g.days.Store(40)
+			g.does(exitUsage, []string{forgotten, "first imported 40 days ago"}, "run", "-m", g.mapping(), g.csv("b.csv", "1=1", "2=2", "3=3", "4=4"))
+		},
+		"corrected, and moved": func(g *told) {
+			g.does(exitOK, nil, "run", "-m", g.mapping(), g.csv("a.csv", "1=1", "2=2"))
+			g.days.Store(5)
+			g.does(exitOK, nil, "run", "-m", g.mapping(), g.csv("a.csv", "1=1", "3=2"))
+			g.moves("a.csv", "b.csv")
+			g.days.Store(38)
+			g.does(exitUsage, []string{forgotten, "first imported 38 days ago"}, "run", "-m", g.mapping(), filepath.Join(g.dir, "b.csv"), "--force")
+		},
 		"a slice, tried": func(g *told) {
 			g.does(exitOK, nil, "run", "-m", g.by("m.yaml", "content"), g.csv("a.csv", "1=1"))
 			g.does(exitUsage, []string{"another mapping"}, "replay", "slice", "-m", g.by("m2.yaml", "content", elsewhere), filepath.Join(g.dir, "a.csv"), "--lines", "2-2", "--dry-run")
