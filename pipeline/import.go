@@ -23,6 +23,10 @@ const (
 	DefaultDrain   = 30 * time.Second
 )
 
+// DefaultWindow is three batches for each upload, so that some can be in the air,
+// some wait for the next commit, and some for an upload.
+func DefaultWindow(uploads int) int { return 3 * uploads }
+
 // ErrStopped is what Run returns when it was asked to stop and did: all that
 // was read is settled and committed, and there is more to read.
 var ErrStopped = errors.New("stopped before the end of the input")
@@ -66,8 +70,7 @@ type Import struct {
 	// Uploads is how many batches are in the air at once. Default: 8.
 	Uploads int
 	// Window is the most batches that may be sent or settled but not yet
-	// committed: what a crash can send twice. Default: three times Uploads, so that
-	// some can be in the air, some wait for the next commit, and some for an upload.
+	// committed: what a crash can send twice. Default: DefaultWindow of Uploads.
 	Window int
 	// Drain is how long batches in the air may take to land after Run was
 	// asked to stop. Default: 30 s.
@@ -163,7 +166,7 @@ func (im *Import) setDefaults() {
 		im.Uploads = DefaultUploads
 	}
 	if im.Window <= 0 {
-		im.Window = 3 * im.Uploads
+		im.Window = DefaultWindow(im.Uploads)
 	}
 	if im.Drain <= 0 {
 		im.Drain = DefaultDrain

@@ -146,8 +146,9 @@ func TestSevenActs(t *testing.T) {
 		if err := a.platform.AddFaults(sandbox.Fault{On: []string{"SubmitMeasurements"}, At: sandbox.Committed, Delay: 20 * time.Millisecond}); err != nil {
 			t.Fatal(err)
 		}
-		args := []string{"run", "--rate-limit", "none", "--progress", "none", "--state", "state", "-m", "m.yaml", "--batch-size", "100", "--workers", "4", "usage.csv"}
-		cmd, _ := a.command(args...)
+		const workers, batch = 4, 100
+		size := []string{"--batch-size", fmt.Sprint(batch), "--workers", fmt.Sprint(workers), "usage.csv"}
+		cmd, _ := a.command(append([]string{"run", "--rate-limit", "none", "--progress", "none", "--state", "state", "-m", "m.yaml"}, size...)...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -156,10 +157,10 @@ func TestSevenActs(t *testing.T) {
 		}
 		cmd.Process.Kill()
 		cmd.Wait()
-		a.plays(exitOK, "--batch-size", "100", "--workers", "4", "usage.csv")
+		a.plays(exitOK, size...)
 		a.holds(4000)
-		if d := a.platform.Totals().Duplicates; d > 8*100 {
-			t.Errorf("%d measurements came twice; the window holds 800", d)
+		if d, window := a.platform.Totals().Duplicates, windowOf(workers, batch); d > window {
+			t.Errorf("%d measurements came twice; the window holds %d", d, window)
 		}
 	})
 	t.Run("4 one row that the platform answers with 400", func(t *testing.T) {

@@ -27,7 +27,6 @@ import (
 const (
 	demoCrashAt   = 21
 	demoBatchSize = 100
-	demoWindow    = 2 * pipeline.DefaultUploads // requests, of which a crash can send all twice
 )
 
 func (a *app) demoCommand() *cobra.Command {
@@ -276,7 +275,7 @@ func (d *demonstration) compare(p *printer) (ok bool, err error) {
 	}
 	p.linef("\n   Exact sums: %d of %d as they should be, to the last digit (%s).", sums-wrong, sums, d.longest(&totals))
 	p.linef("   Sent twice because of the crash: %s. An import saves its place every few requests, and never", plural(totals.Duplicates, "measurement"))
-	p.linef("   lets more than %d be on their way or unsaved at a time: nobody can know which of those had arrived. The", demoWindow)
+	p.linef("   lets more than %d be on their way or unsaved at a time: nobody can know which of those had arrived. The", pipeline.DefaultWindow(pipeline.DefaultUploads))
 	p.linef("   platform knew the uids, and counted them once.")
 	return ok && totals.Conflicts == 0, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/m3import/m3import/pipeline"
 	"github.com/m3import/m3import/sandbox"
 )
 
@@ -38,10 +39,12 @@ func killSeeds(t *testing.T) uint64 {
 	return n
 }
 
-// Each import that is killed sends batches of 20 by 2 workers, so that 6
-// batches are the window between sending and commit, and what a crash may send
-// again.
-const killWindow = 6 * 20
+// Each import that is killed sends batches of 20 by 2 workers.
+var killWindow = windowOf(2, 20)
+
+// windowOf is how many measurements may stand between sending and commit: what a
+// crash may send again.
+func windowOf(workers, batch int) int64 { return int64(pipeline.DefaultWindow(workers) * batch) }
 
 // poison is in 10 of the 4,200 good rows; the platform is told to refuse it, so
 // that their batches are taken apart.
@@ -114,7 +117,7 @@ func someMoment(rnd *rand.Rand) moment {
 func (v *victim) compare(want map[string]string, wantRejects []byte) {
 	v.t.Helper()
 	for run, n := range v.resent() {
-		if n > killWindow {
+		if int64(n) > killWindow {
 			v.t.Errorf("run %d sent %d measurements that were sent before; the window holds %d", run, n, killWindow)
 		}
 	}

@@ -54,6 +54,9 @@ const (
 	outageSum                = "77995.75"
 )
 
+// outageWorkers and outageBatch bound what its kill can send twice.
+const outageWorkers, outageBatch = 4, 100
+
 // TestOutageSession plays the session of docs/outage-session.md, in half a
 // minute, and holds the page to it:
 //
@@ -69,7 +72,7 @@ func TestOutageSession(t *testing.T) {
 	s.show("cat outage.yaml", "")
 	s.serve()
 
-	const run = "m3import run -m mapping.yaml --state state --batch-size 100 --workers 4 --retry-for 3750ms --progress-interval 1s usage.csv"
+	run := fmt.Sprintf("m3import run -m mapping.yaml --state state --batch-size %d --workers %d --retry-for 3750ms --progress-interval 1s usage.csv", outageBatch, outageWorkers)
 	s.say("## A revoked token, a poison row, and the outage begins\n\n`--retry-for 3750ms` is a quarter of an hour on this clock, which is the default.")
 	s.exits(exitTemporary, s.show(run, `; echo "exit code $?"`))
 	s.say("The token was revoked on the way, and nobody had to know: m3import fetched another (`refreshes`). One request of a hundred rows was answered with 400; it was halved until the guilty row stood alone (`bisecting`), and the other 99 are in.")
@@ -261,8 +264,8 @@ func (s *outage) verdict() {
 	if len(times) != outageRows-1 || held.Measurements != outageRows-1 || held.Conflicts != 0 || sum != outageSum {
 		s.t.Errorf("the platform holds %d measurements with %d uids, %d in conflict, %s GB; want %d with %s GB", held.Measurements, len(times), held.Conflicts, sum, outageRows-1, outageSum)
 	}
-	if held.Duplicates > 8*100 {
-		s.t.Errorf("%d measurements came twice; the window holds 800", held.Duplicates)
+	if window := windowOf(outageWorkers, outageBatch); held.Duplicates > window {
+		s.t.Errorf("%d measurements came twice; the window holds %d", held.Duplicates, window)
 	}
 	state, err := checkpoint.Peek(filepath.Join(s.dir, "state"))
 	if err != nil || !state.Mark.Finished || state.Mark.Counts.Rejected != 1 {
