@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,8 +25,8 @@ type app struct {
 	environ        func() []string // all of env, as NAME=text; nil: not told
 	now            func() time.Time
 
-	command  []string // as typed, for the resume command
-	terminal bool     // stderr is one that can be drawn on
+	command []string // as typed, for the resume command
+	screen  *screen  // stderr
 
 	verbose   int
 	quiet     bool
@@ -41,24 +40,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return a.run(ctx, args)
 }
 
-// oneAtATime is a writer for several goroutines: messages, progress and the log
-// all go to stderr.
-type oneAtATime struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (o *oneAtATime) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.w.Write(b)
-}
-
 func (a *app) run(ctx context.Context, args []string) int {
-	if f, ok := a.stderr.(*os.File); ok {
-		a.terminal = a.drawsOn(f)
+	a.screen = &screen{w: a.stderr}
+	if f, ok := a.stderr.(*os.File); ok && a.drawsOn(f) {
+		a.screen.columns = func() int { return columnsOfTerminal(f) }
 	}
-	a.stderr = &oneAtATime{w: a.stderr}
+	a.stderr = a.screen
 	a.log = slog.New(slog.DiscardHandler)
 	a.command = append([]string{"m3import"}, args...)
 	root := a.rootCommand()
@@ -75,6 +62,15 @@ func (a *app) run(ctx context.Context, args []string) int {
 // drawsOn reports whether f is a terminal that can be drawn on.
 func (a *app) drawsOn(f *os.File) bool {
 	return term.IsTerminal(int(f.Fd())) && a.getenv("TERM") != "dumb"
+}
+
+// columnsOfTerminal is how wide a terminal is; those that do not say it are taken
+// for as wide as most are at least.
+func columnsOfTerminal(f *os.File) int {
+	if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
+		return columns
+	}
+	return 80
 }
 
 func (a *app) rootCommand() *cobra.Command {

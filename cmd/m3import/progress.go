@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-
 	"github.com/m3import/m3import/pipeline"
 	"github.com/m3import/m3import/uploader"
 )
@@ -31,7 +29,7 @@ func (a *app) watch(p progress, im *pipeline.Import, client *uploader.Client) (e
 	}
 	if mode == "auto" {
 		mode = "plain"
-		if a.terminal {
+		if a.screen.columns != nil {
 			mode = "bar"
 		}
 	}
@@ -42,7 +40,7 @@ func (a *app) watch(p progress, im *pipeline.Import, client *uploader.Client) (e
 	go func() {
 		defer close(stopped)
 		if mode == "bar" {
-			v.bar(stop)
+			v.bar(a.screen, stop)
 		} else {
 			v.lines(stop, p.interval, mode == "json")
 		}
@@ -143,28 +141,6 @@ func or(text, otherwise string) string {
 func (v *view) json(l progressLine) {
 	if b, err := json.Marshal(l); err == nil {
 		fmt.Fprintf(v.w, "%s\n", b)
-	}
-}
-
-// bar draws on a terminal until stop.
-func (v *view) bar(stop <-chan struct{}) {
-	total := v.first.BytesTotal
-	bar := progressbar.NewOptions64(max(total, -1),
-		progressbar.OptionSetWriter(v.w), progressbar.OptionSetWidth(24), progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionThrottle(50*time.Millisecond), progressbar.OptionSetTheme(progressbar.ThemeASCII))
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-stop:
-			bar.Clear()
-			return
-		case <-tick.C:
-			l := v.line()
-			bar.Describe(fmt.Sprintf("%s rows, %s rejected, %s%s", grouped(l.Rows), grouped(l.Rejected), pace(l), left(l)+hindrance(l)))
-			bar.Set64(l.BytesDone)
-		}
 	}
 }
 
