@@ -92,7 +92,7 @@ func (in *input) wrap(err error) error {
 	switch {
 	case in.compression == None || errors.As(err, &changed) || errors.As(err, &system):
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		err = fmt.Errorf("%s data ends in the middle, the file is incomplete: %w", in.compression, err)
+		err = fmt.Errorf("%s data ends in the middle, %w: %w", in.compression, ErrIncomplete, err)
 	default:
 		err = damagedError{fmt.Errorf("%s data damaged: %w", in.compression, err)}
 	}
@@ -103,6 +103,10 @@ func (in *input) wrap(err error) error {
 // Where it went wrong is not known: text that was unpacked before may be wrong,
 // as the checksum that tells comes behind it.
 var ErrDamaged = errors.New("damaged")
+
+// ErrIncomplete is what the error of packed data is that ends too early. What was
+// read of it is as it was packed.
+var ErrIncomplete = errors.New("the file is incomplete")
 
 // damagedError is an error that is ErrDamaged, too.
 type damagedError struct{ error }

@@ -44,15 +44,21 @@ func (a *act) write(name string, text []byte) {
 	}
 }
 
+// actCommand is the command of every act.
+func actCommand(args ...string) []string {
+	return append([]string{"run", "--rate-limit", "none", "--progress", "none", "--state", "state", "-m", "m.yaml"}, args...)
+}
+
 // plays runs one command and tells of it.
 func (a *act) plays(want int, args ...string) string {
 	a.t.Helper()
-	cmd, out := a.command(append([]string{"run", "--rate-limit", "none", "--progress", "none", "--state", "state", "-m", "m.yaml"}, args...)...)
+	words := actCommand(args...)
+	cmd, out := a.command(words...)
 	cmd.Run()
 	code := cmd.ProcessState.ExitCode()
 	held := a.platform.Totals()
-	a.t.Logf("$ m3import run -m m.yaml %s\n%s\nexit code %d; %d measurements arrived, %d came twice; requests by status: %v; largest body %d bytes",
-		strings.Join(args, " "), strings.TrimSpace(out.String()), code, held.Measurements, held.Duplicates, held.Requests["SubmitMeasurements"], held.LargestBody)
+	a.t.Logf("$ m3import %s\n%s\nexit code %d; %d measurements arrived, %d came twice; requests by status: %v; largest body %d bytes",
+		strings.Join(words, " "), strings.TrimSpace(out.String()), code, held.Measurements, held.Duplicates, held.Requests["SubmitMeasurements"], held.LargestBody)
 	if code != want {
 		a.t.Errorf("exit code %d, want %d", code, want)
 	}
@@ -148,7 +154,7 @@ func TestSevenActs(t *testing.T) {
 		}
 		const workers, batch = 4, 100
 		size := []string{"--batch-size", fmt.Sprint(batch), "--workers", fmt.Sprint(workers), "usage.csv"}
-		cmd, _ := a.command(append([]string{"run", "--rate-limit", "none", "--progress", "none", "--state", "state", "-m", "m.yaml"}, size...)...)
+		cmd, _ := a.command(actCommand(size...)...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +195,7 @@ func TestSevenActs(t *testing.T) {
 		a := newAct(t, sandbox.Config{}, map[string]string{"m.yaml": actMapping})
 		a.write("usage.csv.gz", packed.Bytes()[:packed.Len()*6/10])
 		out := a.plays(exitUsage, "usage.csv.gz")
-		a.says(out, "usage.csv.gz", "unexpected EOF")
+		a.says(out, "usage.csv.gz", "unexpected EOF", "put the whole file in its place, then  m3import run ")
 		if n := a.platform.Totals().Measurements; n < 8000 || n > 16_000 {
 			t.Errorf("%d rows arrived of the 60 %% that were readable", n)
 		}
@@ -231,6 +237,7 @@ func digits(t *testing.T) {
 	a.plays(exitOK, "a.csv", "b.ndjson", "c.parquet")
 	a.holds(3)
 	for m := range a.platform.Measurements() {
+		t.Logf("arrived: %s", m)
 		if !json.Valid(m) || !bytes.Contains(m, []byte(want)) {
 			t.Errorf("arrived as %s, want %s", m, want)
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -154,6 +155,20 @@ func cmdSecrets(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// environment is that of the tests without what is for the tests themselves, or
+// would set flags of the program.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, variablePrefix) })
+}
+
+// What sets how long a test is, says nothing to the program that it runs.
+func TestVariablesOfTests(t *testing.T) {
+	t.Setenv("M3IMPORT_STORM", "30s")
+	if out := runProgram(t, "version"); strings.Contains(out, "M3IMPORT_") {
+		t.Errorf("the program says\n%s", out)
+	}
+}
+
 // runProgram runs the program as a process and returns what it printed; it must
 // exit 0.
 func runProgram(t *testing.T, args ...string) string {
@@ -163,7 +178,7 @@ func runProgram(t *testing.T, args ...string) string {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self, args...)
-	cmd.Env = append(os.Environ(), "M3IMPORT_TEST_AS_PROGRAM=1")
+	cmd.Env = append(environment(), "M3IMPORT_TEST_AS_PROGRAM=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -59,7 +59,7 @@ func TestMemory(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := exec.Command(self, "run", "-m", mapping, "--rate-limit", "none", "--state", filepath.Join(dir, "state"), path)
-			cmd.Env = append(os.Environ(), p.Env(p.url)...)
+			cmd.Env = append(environment(), p.Env(p.url)...)
 			cmd.Env = append(cmd.Env, "M3IMPORT_TEST_AS_PROGRAM=1")
 			var out bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &out

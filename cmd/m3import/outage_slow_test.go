@@ -164,7 +164,7 @@ func newOutage(t *testing.T) *outage {
 	if err := os.Symlink(self, filepath.Join(bin, "m3import")); err != nil {
 		t.Fatal(err)
 	}
-	s.env = append(os.Environ(), "M3IMPORT_TEST_AS_PROGRAM=1", "PATH="+bin+":"+os.Getenv("PATH"), "XDG_STATE_HOME="+filepath.Join(s.dir, "xdg"))
+	s.env = append(environment(), "M3IMPORT_TEST_AS_PROGRAM=1", "PATH="+bin+":"+os.Getenv("PATH"), "XDG_STATE_HOME="+filepath.Join(s.dir, "xdg"))
 	return s
 }
 

@@ -44,7 +44,7 @@ func TestReadme(t *testing.T) {
 	}
 	cmd := exec.Command("sh", "-eu", "-c", script.String())
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), p.Env(p.url)...)
+	cmd.Env = append(environment(), p.Env(p.url)...)
 	cmd.Env = append(cmd.Env, "M3IMPORT_TEST_AS_PROGRAM=1", "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"XDG_STATE_HOME="+filepath.Join(dir, "state"))
 	out, err := cmd.CombinedOutput()

@@ -337,6 +337,9 @@ func (r *runner) goOn(plan checkpoint.Plan, mark checkpoint.Mark, err error) str
 	if diskFull(err) {
 		hint = makeRoom(r.journal.Dir()) + "\n"
 	}
+	if errors.Is(err, reader.ErrIncomplete) {
+		return stopped + "put the whole file in its place, then  " + resumeCommand(plan.Command)
+	}
 	return hint + stopped + "go on with  " + resumeCommand(plan.Command)
 }
 

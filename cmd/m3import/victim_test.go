@@ -161,7 +161,7 @@ func (v *victim) command(args ...string) (*exec.Cmd, *bytes.Buffer) {
 	}
 	cmd := exec.Command(self, args...)
 	cmd.Dir = v.dir
-	cmd.Env = append(os.Environ(), v.platform.Env(v.platform.url)...)
+	cmd.Env = append(environment(), v.platform.Env(v.platform.url)...)
 	cmd.Env = append(cmd.Env, "M3IMPORT_TEST_AS_PROGRAM=1", "XDG_STATE_HOME="+filepath.Join(v.dir, ".state"))
 	out := new(bytes.Buffer)
 	cmd.Stdout, cmd.Stderr = out, out
