@@ -54,6 +54,9 @@ func ParseRate(text string) ([]Window, error) {
 	var windows []Window
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.TrimSpace(part)
+		if part == "none" {
+			return nil, fmt.Errorf("rate %q: none means no limit, and cannot stand beside others", text)
+		}
 		count, span, ok := strings.Cut(part, "/")
 		if !ok {
 			return nil, fmt.Errorf(`rate %q: %q is not requests/time, such as 50/s or 5000/5m; "none" is no limit`, text, part)

@@ -63,7 +63,7 @@ and a look at the organization's configuration; then sources may be left out.
 	flags.BoolVar(&f.online, "online", false, "prove credentials and organization first")
 	flags.DurationVar(&f.retryFor, "retry-for", 30*time.Second, "how long --online tries on when nothing gets through, before exit 5")
 	flags.BoolVar(&f.json, "json", false, "print the result as JSON")
-	flags.StringVar(&f.rateLimit, "rate-limit", "5000/5m,50/s", "requests in rolling windows, or none: for the time it would take")
+	addRateLimit(flags, &f.rateLimit, "requests in rolling windows (several, or several times: all hold), or none: for the time it would take")
 	flags.IntVar(&f.batchSize, "batch-size", uploader.MaxItems, "most measurements in a request")
 	flags.IntVar(&f.batchBytes, "batch-bytes", uploader.MaxBytes, "most bytes in a request body")
 	return cmd

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -71,8 +72,10 @@ func (v *victim) wantAll(duplicates int64) {
 // it up while it runs; one that makes no sense is told, and changes nothing.
 func TestChangeTheRateWhileRunning(t *testing.T) {
 	t.Parallel()
-	v := newVictim(t, sampleArgs(t)...)
-	cmd, said := v.ready("--rate-limit", "1/1h")
+	args := sampleArgs(t)
+	args[slices.Index(args, "none")] = "1/1h"
+	v := newVictim(t, args...)
+	cmd, said := v.ready()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

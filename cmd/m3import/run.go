@@ -177,7 +177,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.allowRejects, "allow-rejects", false, "exit 0 although rows were rejected")
 	flags.StringVar(&f.maxErrors, "max-errors", "", "stop with exit 4 when more rows are rejected: a `number`, or a share such as 1% (of at least 1000 rows)")
 	flags.StringVar(&f.warnErrors, "warn-errors", "", "warn when more rows are rejected: a `number` or a share")
-	flags.StringVar(&f.rateLimit, "rate-limit", "5000/5m,50/s", "requests in rolling windows, or none")
+	addRateLimit(flags, &f.rateLimit, "requests in rolling windows (several, or several times: all hold), or none")
 	flags.IntVar(&f.uploads, "workers", pipeline.DefaultUploads, "requests in the air at once")
 	flags.IntVar(&f.batchSize, "batch-size", uploader.MaxItems, "most measurements in a request")
 	flags.IntVar(&f.batchBytes, "batch-bytes", uploader.MaxBytes, "most bytes in a request body")

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/m3import/m3import/sandbox"
+)
+
+// All rates that are given hold, however they are given; the lowest tells how
+// long it takes.
+func TestRateLimitInPieces(t *testing.T) {
+	s := newSession(t, newPlatform(t, sandbox.Config{}))
+	delete(s.env, "M3IMPORT_RATE_LIMIT")
+	dir := t.TempDir()
+	file, mapping := filepath.Join(dir, "usage.csv"), filepath.Join(dir, "m.yaml")
+	for name, text := range map[string]string{file: actRows(101, 3), mapping: actMapping} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		env     string
+		args    []string
+		seconds float64
+	}{
+		{"", []string{"--rate-limit", "1/s", "--rate-limit", "5000/5m"}, 100},
+		{"", []string{"--rate-limit", "5000/5m", "--rate-limit", "1/s"}, 100},
+		{"", []string{"--rate-limit", "10/s, 5000/5m", "--rate-limit", "1/s"}, 100},
+		{"1/s", nil, 100},
+		{"1/s", []string{"--rate-limit", "none"}, 0},
+	} {
+		delete(s.env, "M3IMPORT_RATE_LIMIT")
+		if c.env != "" {
+			s.env["M3IMPORT_RATE_LIMIT"] = c.env
+		}
+		for _, command := range [][]string{{"check"}, {"run", "--dry-run"}} {
+			code, stdout, stderr := s.run(append(append(command, "--json", "--batch-size", "1", "-m", mapping, file), c.args...)...)
+			var report checkReport
+			if err := json.Unmarshal([]byte(stdout), &report); err != nil || code != exitOK || report.Seconds != c.seconds {
+				t.Errorf("%v %v, with %q in the environment: %v s, want %v (%v, exit code %d)\n%s", command, c.args, c.env, report.Seconds, c.seconds, err, code, stderr)
+			}
+		}
+	}
+	code, _, stderr := s.run("check", "-m", mapping, "--rate-limit", "none", "--rate-limit", "1/s", file)
+	if code != exitUsage || !strings.Contains(stderr, "none means no limit, and cannot stand beside others") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+// The command that goes on with an import keeps to the rates that were given.
+func TestResumeKeepsRateLimits(t *testing.T) {
+	a := &app{env: func(string) (string, bool) { return "", false }}
+	cmd, _, err := a.rootCommand().Find([]string{"run"})
+	if err == nil {
+		err = cmd.ParseFlags([]string{"--rate-limit", "1/s", "--rate-limit", "5000/5m"})
+	}
+	if err == nil {
+		err = a.setCommand(cmd, nil)
+	}
+	if got := resumeCommand(a.command); err != nil || got != "m3import run --rate-limit 1/s,5000/5m" {
+		t.Errorf("%s, %v", got, err)
+	}
+}
