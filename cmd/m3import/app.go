@@ -213,7 +213,11 @@ func (a *app) setCommand(cmd *cobra.Command, args []string) error {
 				value = abs
 			}
 		}
-		if f.Value.Type() == "bool" {
+		switch {
+		case f.Value.Type() == "bool" && value == "true":
+			words = append(words, "--"+f.Name)
+			return
+		case f.Value.Type() == "bool":
 			words = append(words, "--"+f.Name+"="+value)
 			return
 		}

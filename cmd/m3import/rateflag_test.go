@@ -51,17 +51,24 @@ func TestRateLimitInPieces(t *testing.T) {
 	}
 }
 
-// The command that goes on with an import keeps to the rates that were given.
-func TestResumeKeepsRateLimits(t *testing.T) {
-	a := &app{env: func(string) (string, bool) { return "", false }}
-	cmd, _, err := a.rootCommand().Find([]string{"run"})
-	if err == nil {
-		err = cmd.ParseFlags([]string{"--rate-limit", "1/s", "--rate-limit", "5000/5m"})
-	}
-	if err == nil {
-		err = a.setCommand(cmd, nil)
-	}
-	if got := resumeCommand(a.command); err != nil || got != "m3import run --rate-limit 1/s,5000/5m" {
-		t.Errorf("%s, %v", got, err)
+// The command that goes on with an import is written as people write it, and
+// keeps to the rates that were given.
+func TestResumeCommandAsTyped(t *testing.T) {
+	for _, c := range []struct{ typed, want string }{
+		{"--rate-limit 1/s --rate-limit 5000/5m", "m3import run --rate-limit 1/s,5000/5m"},
+		{"--allow-rejects", "m3import run --allow-rejects"},
+		{"--allow-rejects=false --workers 2", "m3import run --allow-rejects=false --workers 2"},
+	} {
+		a := &app{env: func(string) (string, bool) { return "", false }}
+		cmd, _, err := a.rootCommand().Find([]string{"run"})
+		if err == nil {
+			err = cmd.ParseFlags(strings.Fields(c.typed))
+		}
+		if err == nil {
+			err = a.setCommand(cmd, nil)
+		}
+		if got := resumeCommand(a.command); err != nil || got != c.want {
+			t.Errorf("%s: %s, want %s (%v)", c.typed, got, c.want, err)
+		}
 	}
 }
