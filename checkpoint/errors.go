@@ -28,14 +28,15 @@ func (e *LockedError) Error() string {
 func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 
 // DamagedError names a state file that is not what this package wrote. It is
-// never mended by guessing: a wrong position loses rows or bills them twice.
+// never mended by guessing: a wrong position loses rows or bills them twice. What
+// to do about it is for Repair to tell, which looks at the rest of the directory.
 type DamagedError struct {
 	Path   string
 	Reason string // what is wrong with it
 }
 
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("state file %s is damaged: %s; restore it from a copy, or move the state directory away and begin anew", e.Path, e.Reason)
+	return fmt.Sprintf("state file %s is damaged: %s", e.Path, e.Reason)
 }
 
 // ChangedError is a reject file that somebody has changed while a run was writing
@@ -58,5 +59,5 @@ type VersionError struct {
 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("state file %s has version %d, this program knows version %d: go on with the program that wrote it, or move the state directory away and begin anew", e.Path, e.Got, Version)
+	return fmt.Sprintf("state file %s has version %d, this program knows version %d", e.Path, e.Got, Version)
 }

@@ -176,3 +176,44 @@ func TestStateRepairSays(t *testing.T) {
 		t.Errorf("a directory in use: exit code %d\n%s", code, stderr)
 	}
 }
+
+// What is said of a state that cannot be read leads out of it: a repair where one
+// can help, and nothing that makes the guard against late repetitions forget.
+func TestUnreadableStateSays(t *testing.T) {
+	for _, c := range []struct {
+		name, from, to string
+		hint           string
+		repair         int // exit code of state repair --yes
+	}{
+		{"damaged", "m3import current", "m3import curran", "what can be mended is told by  m3import state repair ", exitOK},
+		{"of another version", `"version":1`, `"version":9`, "or forget what was imported here, and begin anew:  m3import state reset ", exitUsage},
+	} {
+		g, again, state := stopped(t)
+		current := filepath.Join(state, "current")
+		text, err := os.ReadFile(current)
+		if err != nil || !strings.Contains(string(text), c.from) {
+			t.Fatalf("%s, %v", text, err)
+		}
+		if err := os.WriteFile(current, []byte(strings.Replace(string(text), c.from, c.to, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{again, {"status", "--state", state}} {
+			_, stdout, stderr := g.run(args...)
+			if said := stdout + stderr; !strings.Contains(said, c.hint+state) || strings.Contains(said, "move") {
+				t.Errorf("%s, %s:\n%s", c.name, args[0], said)
+			}
+		}
+		if code, stdout, stderr := g.run("state", "repair", state, "--yes"); code != c.repair || (code != exitOK) != strings.Contains(stderr, c.hint+state) {
+			t.Errorf("%s: the repair ends with %d\n%s%s", c.name, code, stdout, stderr)
+		}
+		if c.repair != exitOK {
+			if code, _, stderr := g.run("state", "reset", state, "--yes"); code != exitOK {
+				t.Errorf("%s: the reset ends with %d\n%s", c.name, code, stderr)
+			}
+		}
+		if code, _, stderr := g.run(again...); code != exitOK {
+			t.Errorf("%s: the import ends with %d\n%s", c.name, code, stderr)
+		}
+		g.holds(200)
+	}
+}

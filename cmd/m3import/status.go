@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,6 +33,7 @@ type importStatus struct {
 	Command     []string            `json:"command,omitempty"`
 	Resume      string              `json:"resume,omitempty"`
 	Error       string              `json:"error,omitempty"`
+	hint        string              // what to do about it
 	kind        string              // " (replay rejects)", "" of a run
 	place       string
 	age         time.Duration
@@ -102,6 +105,7 @@ func (a *app) statusOf(s checkpoint.State) importStatus {
 	switch {
 	case s.Err != nil:
 		out.Phase, out.Error = "damaged", s.Err.Error()
+		out.hint = cmp.Or(stateHint(s.Err), repairHint(s.Dir))
 		return out
 	case !s.Begun:
 		out.Phase = "empty"
@@ -157,7 +161,9 @@ func (a *app) printStatuses(list []importStatus) error {
 		switch s.Phase {
 		case "damaged":
 			p.linef("  %s", s.Error)
-			p.linef("  %s", repairHint(s.State))
+			for line := range strings.SplitSeq(s.hint, "\n") {
+				p.linef("  %s", line)
+			}
 		case "empty":
 			p.linef("  nothing was imported here yet")
 		default:

@@ -32,9 +32,29 @@ func (a *app) printError(err error) {
 		a.hint("%s", c.hint)
 	} else if e, ok := errors.AsType[*uploader.Error](err); ok && e.Hint != "" {
 		a.hint("%s", e.Hint)
-	} else if e, ok := errors.AsType[*checkpoint.DamagedError](err); ok {
-		a.hint("%s", repairHint(stateDirOf(e.Path)))
+	} else if hint := stateHint(err); hint != "" {
+		a.hint("%s", hint)
 	}
+}
+
+// stateHint is what to do about a state directory that cannot be read; empty when
+// that is not what err says.
+func stateHint(err error) string {
+	if e, ok := errors.AsType[*checkpoint.DamagedError](err); ok {
+		return repairHint(stateDirOf(e.Path)) + "\nkeep the directory: it remembers what was sent, and when; without that, rows may be billed twice"
+	}
+	if e, ok := errors.AsType[*checkpoint.VersionError](err); ok {
+		return versionHint(stateDirOf(e.Path))
+	}
+	return ""
+}
+
+// versionHint is what to do about a state directory of another version, which a
+// repair does not touch.
+func versionHint(dir string) string {
+	return "go on with the program that wrote it\n" +
+		"or forget what was imported here, and begin anew:  m3import state reset " + shellQuote(dir) + "\n" +
+		"   (what first arrived more than 35 days ago would be billed twice)"
 }
 
 // repairHint is what to do about a state directory that is damaged.
