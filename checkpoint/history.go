@@ -122,6 +122,8 @@ type Earlier struct {
 	// Doubt says, in words, why it may be another content after all. It is
 	// empty when nothing speaks for that.
 	Doubt string
+	// Full says that a full digest of the source as it is now can end the doubt.
+	Full bool
 }
 
 // Imported looks for a source in the finished imports of this directory: the
@@ -154,8 +156,11 @@ func (j *Journal) Imported(org, endpoint, mappingHash string, p Print) (was Earl
 		// The latest is as good as any without doubt, and better than any with.
 		seen := Earlier{When: e.When, Import: e.Import, Doubt: e.Print.Diff(p)}
 		if !found || seen.Doubt == "" {
+			full := was.Full
 			was, found = seen, true
+			was.Full = full
 		}
+		was.Full = was.Full || e.Full != "" && p.Full == ""
 		if was.Doubt == "" {
 			break
 		}

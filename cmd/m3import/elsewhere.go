@@ -208,7 +208,7 @@ func (r *runner) skipDoneElsewhere(plan *checkpoint.Plan) error {
 	skipped := make(map[string]int64) // by the import
 	var order []string
 	for _, src := range plan.Sources {
-		was, found, err := r.job.among(done[contentKey(src.Print)], src)
+		was, found, err := r.job.among(done[contentKey(src.Print)], &src)
 		if err != nil {
 			return err
 		}
@@ -233,20 +233,28 @@ func (r *runner) skipDoneElsewhere(plan *checkpoint.Plan) error {
 	return nil
 }
 
-// among looks for a source among those that have its contentKey.
-func (j *job) among(done []sourceOf, src checkpoint.Source) (was sourceOf, found bool, err error) {
-	doubt := ""
+// among looks for a source among those that have its contentKey. Where it takes
+// every byte to tell, src has the print of them then.
+func (j *job) among(done []sourceOf, src *checkpoint.Source) (was sourceOf, found bool, err error) {
+	doubt, full := "", false
 	for _, d := range done {
 		p := d.source().Print
 		if p.Name != src.Name || p.Full != "" && src.Full != "" && p.Full != src.Full {
 			continue
 		}
+		full = full || p.Full != "" && src.Full == ""
 		if diff := p.Diff(src.Print); !found || diff == "" {
 			was, found, doubt = d, true, diff
 		}
 		if doubt == "" {
 			break
 		}
+	}
+	if doubt != "" && full {
+		if *src, err = j.inFull(*src); err != nil {
+			return was, false, err
+		}
+		return j.among(done, src)
 	}
 	if doubt != "" && !j.same {
 		return was, false, inDoubt(src.Path, was.Plan.ID, was.Mark.Updated, doubt)

@@ -77,7 +77,7 @@ func (r *runner) foreseeNew() error {
 		if err != nil {
 			return coded(exitUsage, err, "")
 		}
-		_, is, err := r.job.among(done[contentKey(src.Print)], src)
+		_, is, err := r.job.among(done[contentKey(src.Print)], &src)
 		if err != nil {
 			return err
 		}

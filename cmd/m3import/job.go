@@ -151,7 +151,7 @@ func (j *job) newPlan(a *app, journal *checkpoint.Journal, read reader.Options) 
 		if err != nil {
 			return plan, err
 		}
-		done, err := j.done(journal, src)
+		src, done, err := j.done(journal, src)
 		if err != nil {
 			return plan, err
 		}
@@ -170,23 +170,36 @@ func (j *job) newPlan(a *app, journal *checkpoint.Journal, read reader.Options) 
 
 // done reports whether an earlier import of this state directory has finished
 // the source; where all are to be sent again, only the import counts that this
-// command has just finished. When its print leaves a doubt, a person must say: to
-// send it again can bill it twice, and to skip it can lose a correction.
-func (j *job) done(journal *checkpoint.Journal, src checkpoint.Source) (bool, error) {
+// command has just finished. When its print leaves a doubt, every byte is read if
+// that import did, too: the print that is returned has them. Else a person must
+// say: to send it again can bill it twice, and to skip it can lose a correction.
+func (j *job) done(journal *checkpoint.Journal, src checkpoint.Source) (checkpoint.Source, bool, error) {
 	if src.Path == "-" || j.force && j.finished == "" {
-		return false, nil
+		return src, false, nil
 	}
 	was, found, err := journal.Imported(j.orgID, j.endpoint, j.mappingHash, src.Print)
+	if err == nil && found && was.Doubt != "" && was.Full {
+		if src, err = j.inFull(src); err == nil {
+			was, found, err = journal.Imported(j.orgID, j.endpoint, j.mappingHash, src.Print)
+		}
+	}
 	if err != nil || !found {
-		return false, err
+		return src, false, err
 	}
 	if j.force {
-		return was.Import == j.finished && was.Doubt == "", nil
+		return src, was.Import == j.finished && was.Doubt == "", nil
 	}
 	if was.Doubt != "" && !j.same {
-		return false, inDoubt(src.Path, was.Import, was.When, was.Doubt)
+		return src, false, inDoubt(src.Path, was.Import, was.When, was.Doubt)
 	}
-	return true, nil
+	return src, true, nil
+}
+
+// inFull is the source with a print of every byte.
+func (j *job) inFull(src checkpoint.Source) (checkpoint.Source, error) {
+	full := *j
+	full.verifyFull = true
+	return full.fingerprint(src.Path)
 }
 
 func inDoubt(path, id string, when time.Time, doubt string) error {
