@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -75,28 +77,80 @@ func onceEach(rows []pipeline.Origin, sources []checkpoint.Source) error {
 // eachReject gives the papers of each line of a reject file to do. An error
 // names the line.
 func eachReject(path string, do func(pipeline.Stage, pipeline.Origin) error) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	dec := json.NewDecoder(f)
-	for n := 1; ; n++ {
+	return eachRejectLine(path, func(text []byte) error {
 		var line struct {
 			Papers struct {
 				Stage pipeline.Stage `json:"stage"`
 				pipeline.Origin
 			} `json:"_reject"`
 		}
-		err := dec.Decode(&line)
-		if err == io.EOF {
+		if err := json.Unmarshal(text, &line); err != nil {
+			return err
+		}
+		return do(line.Papers.Stage, line.Papers.Origin)
+	})
+}
+
+// wholeLines refuses a reject file that an editor or a program has put into
+// another form: each piece of a row would become a reject, and the row be gone.
+func wholeLines(path string) error {
+	return eachRejectLine(path, func([]byte) error { return nil })
+}
+
+// eachRejectLine gives each line of a reject file that is not empty to do, and
+// holds it to be one object.
+func eachRejectLine(path string, do func([]byte) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	in := bufio.NewReaderSize(f, 256<<10)
+	for n := 1; ; n++ {
+		text, err := in.ReadBytes('\n')
+		if err != nil && err != io.EOF {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		last := err == io.EOF
+		if n == 1 {
+			text = bytes.TrimPrefix(text, byteOrderMark)
+		}
+		text = bytes.TrimSpace(text)
+		switch {
+		case len(text) == 0:
+		case text[0] != '{' || !json.Valid(text):
+			return fmt.Errorf("%s: line %d is no JSON object: a reject file has one object a line (jq -c . puts them back)", path, n)
+		default:
+			if err := do(text); err != nil {
+				return fmt.Errorf("%s, line %d: %w", path, n, err)
+			}
+		}
+		if last {
 			return nil
 		}
-		if err == nil {
-			err = do(line.Papers.Stage, line.Papers.Origin)
-		}
-		if err != nil {
-			return fmt.Errorf("%s, line %d: %w", path, n, err)
+	}
+}
+
+// byteOrderMark is what some editors put before a text.
+var byteOrderMark = []byte("\ufeff")
+
+// countObjects counts the objects of a reject file whose lines are not one each.
+func countObjects(path string) (n int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	in := bufio.NewReaderSize(f, 256<<10)
+	if mark, _ := in.Peek(len(byteOrderMark)); bytes.Equal(mark, byteOrderMark) {
+		in.Discard(len(byteOrderMark))
+	}
+	for dec := json.NewDecoder(in); ; n++ {
+		var object map[string]json.RawMessage
+		if err := dec.Decode(&object); err == io.EOF {
+			return n, nil
+		} else if err != nil {
+			return 0, err
 		}
 	}
 }

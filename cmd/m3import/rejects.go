@@ -123,7 +123,8 @@ func takenBy(imports []checkpoint.Import) map[string]checkpoint.Import {
 // directory is by now.
 func importOf(rejects string) string { return filepath.Base(filepath.Dir(rejects)) }
 
-// countRows counts the lines of a reject file that are not empty.
+// countRows counts the lines of a reject file that are not empty, or the objects
+// where somebody has put one on several lines.
 func countRows(path string) (rows int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -131,15 +132,21 @@ func countRows(path string) (rows int64, err error) {
 	}
 	defer f.Close()
 	in := bufio.NewReaderSize(f, 256<<10)
-	for begun := false; ; {
+	begun, odd := false, false
+	for {
 		part, err := in.ReadSlice('\n')
-		if !begun && len(bytes.TrimSpace(part)) > 0 {
-			begun = true
+		if text := bytes.TrimSpace(part); !begun && len(text) > 0 {
+			begun, odd = true, odd || text[0] != '{' || text[len(text)-1] == '{'
 			rows++
 		}
 		switch {
 		case err == nil:
 			begun = false
+		case err == io.EOF && odd:
+			if objects, err := countObjects(path); err == nil {
+				rows = objects
+			}
+			return rows, nil
 		case err == io.EOF:
 			return rows, nil
 		case !errors.Is(err, bufio.ErrBufferFull):

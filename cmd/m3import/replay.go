@@ -109,6 +109,11 @@ func (a *app) replayRejects(ctx context.Context, f *runFlags) error {
 	if err := a.belongThere(of, files, f.mapping); err != nil {
 		return err
 	}
+	for _, file := range files {
+		if err := wholeLines(file); err != nil && st.Mark.Finished { // else it has begun so
+			return coded(exitUsage, err, "nothing was sent; put the file in order, then the same command again")
+		}
+	}
 	f.state, f.format, f.compression = dir, "ndjson", "none" // whatever the mapping says of the original
 	return a.importAs(ctx, f, files, rejectsKind)
 }

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/m3import/m3import/checkpoint"
+	"github.com/m3import/m3import/sandbox"
+)
+
+// A reject file that was put into another form is not taken apart into rows: it is
+// said which line is none, and nothing is sent. A byte order mark is no form.
+func TestRejectsInAnotherForm(t *testing.T) {
+	indented := func(text []byte) []byte {
+		var out bytes.Buffer
+		for line := range bytes.Lines(text) {
+			if err := json.Indent(&out, line, "", "  "); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return out.Bytes()
+	}
+	for _, c := range []struct {
+		name string
+		form func(text []byte) []byte
+		line string // that is no object; "" where all are
+		open string
+	}{
+		{"as written", func(text []byte) []byte { return text }, "", "3 rejected rows"},
+		{"with a byte order mark", func(text []byte) []byte { return append([]byte("\ufeff"), text...) }, "", "3 rejected rows"},
+		{"with empty lines", func(text []byte) []byte { return bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n\r\n")) }, "", "3 rejected rows"},
+		{"indented", indented, "line 1 ", "3 rejected rows"},
+		{"indented, with a byte order mark", func(text []byte) []byte { return append([]byte("\ufeff"), indented(text)...) }, "line 1 ", "3 rejected rows"},
+		{"one half of a row", func(text []byte) []byte { return append(append([]byte("\n"), text...), `{"id":"e1`...) }, "line 5 ", "4 rejected rows"},
+		{"an array", func(text []byte) []byte { return append(text, "[1]\n"...) }, "line 4 ", "4 rejected rows"},
+	} {
+		s := newSession(t, newPlatform(t, sandbox.Config{}))
+		dir := t.TempDir()
+		file, mapping, state := filepath.Join(dir, "usage.csv"), filepath.Join(dir, "m.yaml"), filepath.Join(dir, "state")
+		for name, text := range map[string]string{file: strings.ReplaceAll(actRows(3, 3), ",1,", ",n/a,") + "e8,acme,2026-01-01T00:00:00Z,1,\ne9,acme,2026-01-01T00:00:00Z,1,\n", mapping: actMapping} {
+			if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if code, _, stderr := s.run("run", "-m", mapping, "--state", state, file); code != exitRejects {
+			t.Fatalf("exit code %d: %s", code, stderr)
+		}
+		st, err := checkpoint.Peek(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(st.Rejects)
+		if err == nil {
+			err = os.WriteFile(st.Rejects, bytes.ReplaceAll(c.form(text), []byte("n/a"), []byte("7")), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, stderr := s.run("run", "-m", mapping, "--state", state, file); !strings.Contains(stderr, "still open: "+c.open+" ") {
+			t.Errorf("%s: want %s open: %s", c.name, c.open, stderr)
+		}
+		code, _, stderr := s.run("replay", "rejects", state)
+		switch held := s.p.Totals().Measurements; {
+		case c.line == "" && (code != exitOK || held != 5):
+			t.Errorf("%s: exit code %d, %d measurements\n%s", c.name, code, held, stderr)
+		case c.line != "" && (code != exitUsage || held != 2 || !strings.Contains(stderr, c.line+"is no JSON object: a reject file has one object a line (jq -c . puts them back)")):
+			t.Errorf("%s: exit code %d, %d measurements\n%s", c.name, code, held, stderr)
+		}
+	}
+}
