@@ -81,18 +81,6 @@ func (a *act) says(out string, words ...string) {
 	}
 }
 
-const actMapping = "version: 1\nmeter: {const: api}\naccount: who\nts: when\nuid: {key: [id]}\nmeasure: {n: n}\nother: {note: {column: note, empty: skip}}\n"
-
-// actRows are n rows of CSV with notes of some width.
-func actRows(n, width int) string {
-	var b strings.Builder
-	b.WriteString("id,who,when,n,note\n")
-	for i := range n {
-		fmt.Fprintf(&b, "e%05d,acme,2026-01-01T00:00:00Z,1,%s\n", i, strings.Repeat("w", width))
-	}
-	return b.String()
-}
-
 // TestSevenActs plays the seven acts at which today's ways fail: each loses
 // rows, doubles them, alters them or stops. See them with
 //

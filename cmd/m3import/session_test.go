@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,4 +48,16 @@ func (s *session) runUntil(ctx context.Context, args ...string) (code int, stdou
 func inProcess(t *testing.T, p *platform, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	return newSession(t, p).run(args...)
+}
+
+const actMapping = "version: 1\nmeter: {const: api}\naccount: who\nts: when\nuid: {key: [id]}\nmeasure: {n: n}\nother: {note: {column: note, empty: skip}}\n"
+
+// actRows are n rows of CSV with notes of some width.
+func actRows(n, width int) string {
+	var b strings.Builder
+	b.WriteString("id,who,when,n,note\n")
+	for i := range n {
+		fmt.Fprintf(&b, "e%05d,acme,2026-01-01T00:00:00Z,1,%s\n", i, strings.Repeat("w", width))
+	}
+	return b.String()
 }
