@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 	"unicode"
+
+	"github.com/schollz/progressbar/v3"
 )
 
 // screen is where messages, progress and the log all go, from several goroutines:
@@ -119,19 +121,24 @@ func (v *view) bar(on *screen, stop <-chan struct{}) {
 }
 
 // barText is where an import stands, in a line: the bar takes what the words
-// leave of it.
+// leave of it. It is made for each drawing, as it cannot be made narrower when the
+// terminal is.
 func barText(l progressLine, columns int) string {
 	words := fmt.Sprintf("%s rows, %s rejected, %s%s%s", grouped(l.Rows), grouped(l.Rejected), pace(l), left(l), hindrance(l))
 	if l.BytesTotal <= 0 {
 		return words
 	}
-	done := min(1, float64(l.BytesDone)/float64(l.BytesTotal))
-	words = fmt.Sprintf("%3d %% %s", int(100*done), words)
+	done := min(l.BytesDone, l.BytesTotal)
 	const least, most = 8, 24
-	width := min(most, columns-columnsOf(words)-len("[] "))
+	width := min(most, columns-columnsOf(words)-len(" 100% [] "))
 	if width < least {
+		return fmt.Sprintf("%3d%% %s", 100*done/l.BytesTotal, words)
+	}
+	bar := progressbar.NewOptions64(l.BytesTotal, progressbar.OptionSetWriter(io.Discard), progressbar.OptionSetWidth(width),
+		progressbar.OptionSetDescription(words), progressbar.OptionSetTheme(progressbar.ThemeASCII),
+		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false))
+	if err := bar.Set64(done); err != nil {
 		return words
 	}
-	full := int(done * float64(width))
-	return words[:len("100 % ")] + "[" + strings.Repeat("#", full) + strings.Repeat("-", width-full) + "] " + words[len("100 % "):]
+	return strings.Trim(bar.String(), "\r\n ")
 }

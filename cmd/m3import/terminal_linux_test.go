@@ -157,11 +157,11 @@ func TestBarText(t *testing.T) {
 		trouble string
 		want    string
 	}{
-		{79, "", " 26 % [######-----------------] 6,300 rows, 1 rejected, 1,575 rows/s, 11 s left"},
-		{70, "", " 26 % [###-----------] 6,300 rows, 1 rejected, 1,575 rows/s, 11 s left"},
-		{50, "", " 26 % 6,300 rows, 1 rejected, 1,575 rows/s, 11 s…"},
-		{85, "落\n\x1b[2J", " 26 % 6,300 rows, 1 rejected, 1,575 rows/s, 11 s left, trying again: 落  [2J"},
-		{79, "status 503: Service Unavailable", " 26 % 6,300 rows, 1 rejected, 1,575 rows/s, 11 s left, trying again: status 5…"},
+		{79, "", "6,300 rows, 1 rejected, 1,575 rows/s, 11 s left  26% [====>..................]"},
+		{70, "", "6,300 rows, 1 rejected, 1,575 rows/s, 11 s left  26% [==>...........]"},
+		{50, "", " 26% 6,300 rows, 1 rejected, 1,575 rows/s, 11 s …"},
+		{85, "落\n\x1b[2J", " 26% 6,300 rows, 1 rejected, 1,575 rows/s, 11 s left, trying again: 落  [2J"},
+		{79, "status 503: Service Unavailable", " 26% 6,300 rows, 1 rejected, 1,575 rows/s, 11 s left, trying again: status 50…"},
 	} {
 		l.Trouble = c.trouble
 		got := cutTo(barText(l, c.columns), c.columns)
