@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,7 +51,7 @@ func (r *runner) knownImports() ([]known, error) {
 			switch {
 			case err != nil && !r.f.allowBeyond:
 				return nil, coded(exitUsage, fmt.Errorf("%s cannot be read, so it is not known whether rows were sent from there before: %w", dir, err),
-					"mend it:  m3import state repair "+shellQuote(dir)+"\n"+
+					cmp.Or(stateHint(err), repairHint(dir))+"\n"+
 						"or import all the same: add --allow-beyond-dedupe-window, and what was sent from there more than 34 days ago may be billed twice")
 			case err != nil:
 				r.app.warn("warning: %s cannot be read, so it is not known whether rows were sent from there before: %v", dir, err)
