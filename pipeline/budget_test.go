@@ -1,11 +1,14 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/reader"
@@ -120,6 +123,59 @@ func TestTooManyRejectsIsCertain(t *testing.T) {
 				if sent, most := int64(len(p.order)), im.Mark.Counts.Measurements+8*10; sent > most {
 					t.Errorf("round %d: %d measurements were sent, at most %d may be", round, sent, most)
 				}
+			}
+		})
+	}
+}
+
+// Rejects that nobody has to be asked about end an import where they become too
+// many, before anything behind that is sent, however many uploads are idle and
+// however late the answers are; and a run that may not begin sends nothing.
+func TestTooManyRejectsSendsNothingBehind(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		bad     func(row int) bool
+		budget  Budget
+		least   int64 // rows read
+		atLeast int64 // rejects
+	}{
+		{"a number", func(row int) bool { return row%40 == 7 }, Budget{Limited: true, Rows: 10}, 400, 11},
+		{"none is allowed", func(row int) bool { return row == 900 }, Budget{Limited: true}, 900, 1},
+		{"a share", func(row int) bool { return row > 1500 && row%5 == 0 }, Budget{Limited: true, Percent: 2}, 1650, 34},
+		{"a share of too few rows to be one", func(row int) bool { return row < 30 }, Budget{Limited: true, Percent: 1}, 1000, 30},
+	} {
+		var text strings.Builder
+		text.WriteString("id,who,when,n\n")
+		for i := range 4000 {
+			n := "1"
+			if c.bad(i) {
+				n = "n/a"
+			}
+			fmt.Fprintf(&text, "e%d,acme,2026-01-01T00:00:00Z,%s\n", i, n)
+		}
+		src := writeFile(t, "usage.csv", text.String())
+		synctest.Test(t, func(t *testing.T) {
+			p, j := new(platform), new(memory)
+			late := submitFunc(func(ctx context.Context, b *uploader.Batch) ([]uploader.Refusal, error) {
+				time.Sleep(300 * time.Millisecond)
+				return p.Submit(ctx, b)
+			})
+			im := &Import{Sources: []checkpoint.Source{src}, Mapping: parse(t, "version: 1\nmeter: {const: api}\naccount: who\nts: when\nuid: {key: [id]}\nmeasure: {n: n}\n"),
+				Submit: late, Journal: j, Limits: uploader.Limits{Items: 20}, Reader: reader.Options{ChunkBytes: 500}, MaxRejects: c.budget}
+			if err := im.Run(t.Context()); !errors.Is(err, ErrTooManyRejects) {
+				t.Fatalf("%s: error %v, want %v", c.name, err, ErrTooManyRejects)
+			}
+			n := im.Mark.Counts
+			if n.Read < c.least || n.Read > c.least+60 || n.Rejected < c.atLeast || n.Rejected != int64(len(j.rejects)) || !n.Sums() {
+				t.Errorf("%s: ended with %+v and %d reject lines, want an end soon after row %d", c.name, n, len(j.rejects), c.least)
+			}
+			if sent := int64(len(p.order)); sent != n.Measurements {
+				t.Errorf("%s: %d measurements were sent, the mark vouches for %d", c.name, sent, n.Measurements)
+			}
+			sent, marks := p.n, len(j.marks)
+			again := &Import{Sources: im.Sources, Mapping: im.Mapping, Submit: p, Journal: j, Mark: im.Mark, MaxRejects: c.budget}
+			if err := again.Run(t.Context()); !errors.Is(err, ErrTooManyRejects) || p.n != sent || len(j.marks) != marks {
+				t.Errorf("%s: allowed no more, it sent %d batches and wrote %d marks, error %v", c.name, p.n-sent, len(j.marks)-marks, err)
 			}
 		})
 	}

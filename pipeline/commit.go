@@ -77,15 +77,12 @@ const commitDelay = 50 * time.Millisecond
 // the end of ctx. What settles during a commit goes into the next one: the
 // sending waits for the disk only where the window is full.
 func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
-	if err := c.tooMany(); err != nil {
-		return err // an earlier run ended so, and was allowed no more since
-	}
 	for {
 		p, ok := receive(ctx, settled)
 		due := time.NewTimer(commitDelay)
 		for ok && p != nil && p.err == nil {
 			c.take(p)
-			if c.tooMany() != nil {
+			if c.im.tooMany(c.mark.Counts) != nil {
 				break // here, however many happen to have settled behind it
 			}
 			p, ok = c.more(ctx, settled, due.C)
@@ -97,7 +94,7 @@ func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 				return err
 			}
 		}
-		if err := c.tooMany(); err != nil {
+		if err := c.im.tooMany(c.mark.Counts); err != nil {
 			return err // also when the input ends here
 		}
 		switch {
@@ -127,15 +124,14 @@ func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 	}
 }
 
-// tooMany is ErrTooManyRejects once there are more rejects than are allowed. It
-// looks at whole parcels in the order of the input, so that an import ends at
-// the same row whatever the timing.
-func (c *committer) tooMany() error {
-	n := c.mark.Counts
-	if !c.im.MaxRejects.Exceeded(n) {
+// tooMany is ErrTooManyRejects once n has more rejects than are allowed. It is
+// asked at the ends of parcels in the order of the input, so that an import ends
+// at the same row whatever the timing.
+func (im *Import) tooMany(n checkpoint.Counts) error {
+	if !im.MaxRejects.Exceeded(n) {
 		return nil
 	}
-	return fmt.Errorf("%w: %s of %s rows, allowed are %v", ErrTooManyRejects, decimal.Grouped(n.Rejected), decimal.Grouped(n.Read), c.im.MaxRejects)
+	return fmt.Errorf("%w: %s of %s rows, allowed are %v", ErrTooManyRejects, decimal.Grouped(n.Rejected), decimal.Grouped(n.Read), im.MaxRejects)
 }
 
 // more waits for one more parcel that goes into the same commit. It returns

@@ -112,6 +112,9 @@ type Import struct {
 // the caller's, by checkpoint.Journal.Finish with the Mark that Run left.
 func (im *Import) Run(ctx context.Context) error {
 	im.once.Do(im.setDefaults)
+	if err := im.tooMany(im.Mark.Counts); err != nil {
+		return err // an earlier run ended so, and was allowed no more since
+	}
 	com, err := im.begin()
 	if err != nil {
 		return err

@@ -27,6 +27,9 @@ type packer struct {
 	keys   []int               // of the chunk at hand: Output.Keys -> ledger
 	ledger ledger
 	ends   []int // of measurements on their way into the batch
+	// known counts what is certain of the rows up to there before the platform is
+	// asked: those read, and those rejected.
+	known checkpoint.Counts
 }
 
 // span is how far into the parts of an Output the rows up to one reach.
@@ -36,6 +39,7 @@ type span struct{ items, json, amounts int }
 // them any more.
 func (im *Import) pack(ctx context.Context, in <-chan []*encoded, out chan<- *parcel) error {
 	p := &packer{im: im, ctx: ctx, out: out, at: im.Mark.Position}
+	p.known.Read, p.known.Rejected = im.Mark.Counts.Read, im.Mark.Counts.Rejected
 	p.ledger.init()
 	if !p.begin() {
 		return nil
@@ -158,6 +162,7 @@ func (p *packer) take(e *encoded, from, to int) {
 			counts.Filtered++
 		case rejected:
 			counts.Rejected++
+			p.known.Rejected++
 			draft := e.rejects[r.reject]
 			draft.place(e.source, p.at.Record)
 			cur.rejects = append(cur.rejects, draft)
@@ -165,6 +170,7 @@ func (p *packer) take(e *encoded, from, to int) {
 		}
 	}
 	counts.Read += int64(to - from)
+	p.known.Read += int64(to - from)
 	last := e.rows[to-1].end
 	p.at.Offset, p.at.Line = last.Offset, last.Line
 	cur.end, p.done = p.at, end
@@ -211,9 +217,21 @@ func countFlags(counts *checkpoint.Counts, flags mapper.Flags, n int64) {
 }
 
 // flush hands the current parcel on and begins the next one; false when the
-// pipeline is ending.
+// pipeline is ending, or the input ends here: at the parcel in which rejects
+// that nobody has to be asked about are more than are allowed. The commit comes to
+// that parcel and no further, whatever the platform says, so that what lies
+// behind it would only be sent to be sent again.
 func (p *packer) flush() bool {
-	return send(p.ctx, p.out, p.cur) && p.begin()
+	if !send(p.ctx, p.out, p.cur) || !p.begin() {
+		return false
+	}
+	if err := p.im.tooMany(p.known); err != nil {
+		p.cur.err = err
+		send(p.ctx, p.out, p.cur)
+		p.cur = nil
+		return false
+	}
+	return true
 }
 
 // fail ends the input here: what is packed goes out, the error in line after it.
