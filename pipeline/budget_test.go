@@ -180,3 +180,56 @@ func TestTooManyRejectsSendsNothingBehind(t *testing.T) {
 		})
 	}
 }
+
+// When it is the platform that refuses too many rows, taking requests apart ends
+// with the row that is one too many, of all that are taken apart at the time; at
+// the same row whatever the timing. The rows up to there are settled, and going on
+// under a larger budget settles the others.
+func TestTooManyRefusals(t *testing.T) {
+	third := func(i int) bool { return i%3 == 1 }
+	for _, c := range []struct {
+		name     string
+		rows     int
+		bad      func(int) bool
+		budget   Budget
+		read     int64
+		rejected int64
+		requests int // of the first run, at most
+	}{
+		{"every third row", 20_000, third, Budget{Limited: true, Rows: 10}, 32, 11, 800},
+		{"none is allowed", 5_000, func(i int) bool { return i == 3456 }, Budget{Limited: true}, 3457, 1, 100},
+		{"a share", 20_000, func(i int) bool { return i >= 3000 && third(i) }, Budget{Limited: true, Percent: 2}, 3242, 81, 4500},
+		{"a share that counts at the end of the first request", 3_000, third, Budget{Limited: true, Percent: 10}, 1000, 333, 5500},
+		{"adjacent ones", 3_000, func(i int) bool { return i >= 1200 && i < 1800 }, Budget{Limited: true, Rows: 400}, 1601, 401, 1200},
+	} {
+		src := wireRows(t, c.rows, c.bad)
+		for round := range 2 {
+			w, client := newWire(t, holding(`"closed"`, 400))
+			j := new(memory)
+			im := &Import{Sources: []checkpoint.Source{src}, Mapping: parse(t, wireMapping), Submit: client, Journal: j, MaxRejects: c.budget, Uploads: 1 + 7*round}
+			if err := im.Run(t.Context()); !errors.Is(err, ErrTooManyRejects) {
+				t.Fatalf("%s: error %v, want %v", c.name, err, ErrTooManyRejects)
+			}
+			n := im.Mark.Counts
+			if n.Read != c.read || n.Rejected != c.rejected || !n.Sums() || len(j.rejects) != int(n.Rejected) {
+				t.Errorf("%s, %d uploads: ended with %+v and %d reject lines, want %d of %d rows", c.name, im.Uploads, n, len(j.rejects), c.rejected, c.read)
+			}
+			if w.requests > c.requests {
+				t.Errorf("%s, %d uploads: %d requests, want at most %d", c.name, im.Uploads, w.requests, c.requests)
+			}
+			again := &Import{Sources: im.Sources, Mapping: im.Mapping, Submit: client, Journal: j, Mark: im.Mark, MaxRejects: Budget{Limited: true, Percent: 100}}
+			if err := again.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			bad := 0
+			for i := range c.rows {
+				if c.bad(i) {
+					bad++
+				}
+			}
+			if n := again.Mark.Counts; len(w.taken) != c.rows-bad || n.Accepted != int64(c.rows-bad) || len(j.rejects) != bad || n.Rejected != int64(bad) {
+				t.Errorf("%s: in the end %+v, %d were taken and %d rejected, want %d and %d", c.name, n, len(w.taken), len(j.rejects), c.rows-bad, bad)
+			}
+		}
+	}
+}

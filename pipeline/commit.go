@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,10 +81,14 @@ func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 	for {
 		p, ok := receive(ctx, settled)
 		due := time.NewTimer(commitDelay)
-		for ok && p != nil && p.err == nil {
+		var why error // it ends here, however many happen to have settled behind it
+		for ok && p != nil {
+			if why = p.err; why != nil {
+				break
+			}
 			c.take(p)
-			if c.im.tooMany(c.mark.Counts) != nil {
-				break // here, however many happen to have settled behind it
+			if why = cmp.Or(c.im.tooMany(c.mark.Counts), p.then); why != nil {
+				break
 			}
 			p, ok = c.more(ctx, settled, due.C)
 		}
@@ -94,34 +99,34 @@ func (c *committer) run(ctx context.Context, settled <-chan *parcel) error {
 				return err
 			}
 		}
-		if err := c.im.tooMany(c.mark.Counts); err != nil {
-			return err // also when the input ends here
-		}
 		switch {
-		case p != nil && errors.Is(p.err, ErrStopped) && ctx.Err() == nil:
-			// A clean stop: of this parcel nothing was sent, nor of any after it;
-			// unless one was given up.
-			if since, any := c.im.flights.uncertain(); any {
-				c.sending(since, c.im.mostInAir())
-			} else {
-				c.sending(time.Time{}, 0)
-			}
-			if err := c.commit(); err != nil {
-				return err
-			}
-			return p.err
-		case p != nil && p.err != nil:
-			if ctx.Err() == nil && c.im.flights.none() {
-				// The source is at fault, and nothing behind the mark was sent: in
-				// five weeks nobody needs to ask whether it was.
-				c.sending(time.Time{}, 0)
-				return errors.Join(p.err, c.commit())
-			}
-			return p.err
+		case why != nil:
+			return c.ends(ctx, why)
 		case !ok:
 			return context.Cause(ctx) // nil at the end of the input
 		}
 	}
+}
+
+// ends makes the last mark of a run that ends before the input does. Nothing leaves
+// any more, so that it says what may have been sent of what is behind it: of a
+// clean stop, and where the source is at fault, nothing, and in five weeks nobody
+// needs to ask.
+func (c *committer) ends(ctx context.Context, why error) error {
+	if ctx.Err() != nil {
+		return why // what is in the air was cut off
+	}
+	c.im.flights.halt(why)
+	if since, any := c.im.flights.uncertain(); any {
+		c.sending(since, c.im.mostInAir())
+	} else {
+		c.sending(time.Time{}, 0)
+	}
+	err := c.commit()
+	if err != nil && !errors.Is(why, ErrStopped) {
+		return errors.Join(why, err)
+	}
+	return cmp.Or(err, why)
 }
 
 // tooMany is ErrTooManyRejects once n has more rejects than are allowed. It is
@@ -184,7 +189,10 @@ func (c *committer) take(p *parcel) {
 		}
 	}
 	c.mark.Position = p.end
-	c.doubt.left -= int64(p.batch.Len())
+	if p.then == nil {
+		p.kept = p.batch.Len()
+	}
+	c.doubt.left -= int64(p.kept)
 	c.im.status.settled(p)
 }
 
@@ -203,7 +211,7 @@ func (c *committer) commit() error {
 	}
 	c.told = c.told[:0]
 	for _, p := range c.group {
-		c.im.flights.committed(p.sent)
+		c.im.flights.committed(p)
 		c.im.unpack(p)
 		<-c.im.slots
 	}

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -13,7 +15,7 @@ import (
 
 // flights are the batches that were handed to the Submitter and are not yet
 // committed. They know since when some may have been sent, and which must not
-// leave any more when the import is to stop.
+// leave any more when the import is to end.
 //
 // A stop keeps every batch that has not left, but for those before one that
 // has: what follows a batch that stays would be sent twice, as the mark can
@@ -21,34 +23,50 @@ import (
 // input, as always.
 //
 // It also gives up what has left and waits for another try, as it does in an
-// outage, for minutes perhaps: whether it was taken stays uncertain, and the
-// next run sends it again, with all that has left behind it. No other has to
-// leave for its sake.
+// outage, for minutes perhaps, or to be taken apart: whether it was taken stays
+// uncertain, and the next run sends it again, with all that has left behind it. No
+// other has to leave for its sake.
+//
+// Where a batch is the last that the mark can come to, as it fails or has more
+// rejects than are allowed, all of this happens to those behind it, at once.
 type flights struct {
 	mu      sync.Mutex
 	all     map[int64]*flight
-	next    int64
 	stopped bool
+	last    int64 // the number of the last one that the mark can come to; 0: not known
+	why     error // of that
+	budget  Budget
+	spent   int64 // rows of committed flights that were refused, at least
 }
 
 // flight is one batch on its way. It is its own [uploader.Departure].
 type flight struct {
 	of      *flights
+	number  int64               // in the order of the input, from 1
 	end     checkpoint.Position // where its parcel ends
-	began   time.Time           // it was handed over; it left no earlier
-	left    bool                // some of it may have been taken
-	paused  bool                // that, and nothing of it is under way
-	landed  bool                // its submission has ended
+	papers  papers
+	began   time.Time // it was handed over; it left no earlier
+	left    bool      // some of it may have been taken
+	paused  bool      // that, and nothing of it is under way
+	landed  bool      // its submission has ended
+	refused int       // measurements of it, so far
 	keep    context.CancelCauseFunc
-	kept    bool // it must not leave
-	givenUp bool // it has left, and is not tried again
+	kept    error // it must not leave, for that
+	givenUp error // it has left, and is not tried again, for that
+}
+
+// papers are what is known of the rows of a parcel before they are sent.
+type papers struct {
+	before checkpoint.Counts // rows read and rejected before it
+	upTo   checkpoint.Counts // and with it
+	widest int               // the most measurements of one of its rows
 }
 
 // errGivenUp ends the submission of a batch that is given up.
 var errGivenUp = fmt.Errorf("%w: what waited for another try is sent again by the next run", ErrStopped)
 
 // start begins the flight of p. The context is for its submission, and ends
-// with ErrStopped when it must not leave: now, or as long as it has not.
+// with a cause when it must not leave: now, or as long as it has not.
 func (f *flights) start(ctx context.Context, p *parcel, now time.Time) context.Context {
 	ctx, keep := context.WithCancelCause(ctx)
 	f.mu.Lock()
@@ -56,13 +74,11 @@ func (f *flights) start(ctx context.Context, p *parcel, now time.Time) context.C
 	if f.all == nil {
 		f.all = make(map[int64]*flight)
 	}
-	f.next++
-	p.sent = f.next
-	one := &flight{of: f, end: p.end, began: now, keep: keep}
+	one := &flight{of: f, number: p.sent, end: p.end, papers: p.papers, began: now, keep: keep}
 	f.all[p.sent] = one
 	f.hold()
 	// Whoever submits it and says nothing of departures sends it right away.
-	one.left = !one.kept
+	one.left = one.kept == nil
 	return uploader.WithDeparture(ctx, one)
 }
 
@@ -75,22 +91,99 @@ func (one *flight) Pausing() { one.now(true, true) }
 func (one *flight) now(left, paused bool) {
 	one.of.mu.Lock()
 	defer one.of.mu.Unlock()
-	if one.givenUp {
+	if one.givenUp != nil {
 		return
 	}
-	one.left, one.paused = left && !one.kept, paused && !one.kept
+	one.left, one.paused = left && one.kept == nil, paused && one.kept == nil
 	one.of.hold()
 }
 
-// end notes that the submission of p has come to an end, and reports whether it
-// was kept.
-func (f *flights) end(p *parcel) (kept bool) {
+// Allowed is how many measurements may be refused.
+func (one *flight) Allowed() (most int, said bool) {
+	return one.papers.allowed(one.of.budget), one.of.budget.Limited
+}
+
+// allowed is how many measurements of a parcel may be refused before that alone is
+// more than b allows, however many are refused of the parcels before it, and
+// wherever in the parcel the rows that are rejected anyway stand. All rows of the
+// refused measurements but the last are then whole.
+func (p papers) allowed(b Budget) int {
+	if b.Percent > 0 && p.before.Read < MinSample {
+		return math.MaxInt // it may end before the share counts
+	}
+	for n := 1; n <= uploader.MaxItems; n++ {
+		if b.Exceeded(checkpoint.Counts{Read: p.upTo.Read, Rejected: p.before.Rejected + int64(n)}) {
+			return n*p.widest - 1
+		}
+	}
+	return math.MaxInt
+}
+
+// Settled notes how much of a flight was refused. With what is known of those
+// before it, that may be more than is allowed: then nothing behind it has to leave.
+func (one *flight) Settled(_, refused int) {
+	f := one.of
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if refused <= one.refused {
+		return
+	}
+	one.refused = refused
+	n := f.spent
+	for _, other := range slices.SortedFunc(maps.Values(f.all), inOrder) {
+		n += other.rows()
+		upTo := other.papers.upTo
+		if upTo.Rejected += n; f.budget.Exceeded(upTo) {
+			f.ends(other.number, ErrTooManyRejects)
+			return
+		}
+	}
+}
+
+func inOrder(a, b *flight) int { return int(a.number - b.number) }
+
+// rows is how many rows of a flight were refused, at least.
+func (one *flight) rows() int64 {
+	if one.refused == 0 {
+		return 0
+	}
+	return int64((one.refused-1)/one.papers.widest + 1)
+}
+
+// fail notes that the mark can not come past p.
+func (f *flights) fail(p *parcel, why error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ends(p.sent, why)
+}
+
+// halt keeps all that has not left.
+func (f *flights) halt(why error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ends(0, why)
+}
+
+// ends keeps what is behind a flight.
+func (f *flights) ends(number int64, why error) {
+	if f.why == nil || number < f.last {
+		f.last, f.why = number, why
+		f.hold()
+	}
+}
+
+// end notes that the submission of p has come to an end. The error is why it did,
+// when that was not its own.
+func (f *flights) end(p *parcel) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	one := f.all[p.sent]
 	one.landed = true
 	one.keep(nil) // which frees what the context holds
-	return one.kept
+	if one.kept != nil {
+		return one.kept
+	}
+	return one.givenUp
 }
 
 // stop keeps what has not left, gives up what waits for another try, and returns
@@ -103,42 +196,61 @@ func (f *flights) stop() int {
 	return f.inAir()
 }
 
+// past reports that the mark cannot come to a flight.
+func (f *flights) past(one *flight) bool { return f.why != nil && one.number > f.last }
+
 // hold gives up what waits for another try, and keeps all that is behind the last
 // flight that has left and that the mark can still come to: behind one that is
 // given up, it cannot.
 func (f *flights) hold() {
-	if !f.stopped {
+	if !f.stopped && f.why == nil {
 		return
 	}
-	var gap *flight // the first one that is given up
 	for _, one := range f.all {
-		if one.paused && !one.landed && !one.givenUp {
-			one.givenUp = true
-			one.keep(errGivenUp)
-		}
-		if one.givenUp && (gap == nil || one.end.Before(gap.end)) {
-			gap = one
-		}
-	}
-	var last checkpoint.Position
-	for _, one := range f.all {
-		if one.left && last.Before(one.end) && (gap == nil || one.end.Before(gap.end)) {
-			last = one.end
+		if one.paused && !one.landed && one.givenUp == nil && (f.stopped || f.past(one)) {
+			one.givenUp = errGivenUp
+			if !f.stopped {
+				one.givenUp = f.why
+			}
+			one.keep(one.givenUp)
 		}
 	}
+	last := f.lastToLeave()
 	for _, one := range f.all {
-		if !one.left && last.Before(one.end) {
-			one.kept = true
+		switch {
+		case one.left || one.landed || one.kept != nil:
+		case f.past(one):
+			one.kept = f.why
+			one.keep(f.why)
+		case f.stopped && last.Before(one.end):
+			one.kept = ErrStopped
 			one.keep(ErrStopped)
 		}
 	}
+}
+
+// lastToLeave is where the last flight ends that has left and that the mark can
+// still come to.
+func (f *flights) lastToLeave() (last checkpoint.Position) {
+	var gap *flight // the first one that is given up
+	for _, one := range f.all {
+		if one.givenUp != nil && (gap == nil || one.end.Before(gap.end)) {
+			gap = one
+		}
+	}
+	for _, one := range f.all {
+		if one.left && last.Before(one.end) && !f.past(one) && (gap == nil || one.end.Before(gap.end)) {
+			last = one.end
+		}
+	}
+	return last
 }
 
 // inAir is how many batches have left and not landed; of an import that is to
 // stop also those that must leave.
 func (f *flights) inAir() (n int) {
 	for _, one := range f.all {
-		if !one.landed && !one.kept && !one.givenUp && (one.left || f.stopped) {
+		if !one.landed && one.kept == nil && one.givenUp == nil && (one.left || f.stopped) {
 			n++
 		}
 	}
@@ -150,13 +262,6 @@ func (f *flights) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.inAir()
-}
-
-// none reports that nothing was handed over that is not committed.
-func (f *flights) none() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.all) == 0
 }
 
 // uncertain is when the oldest flight began of which some may have been taken and
@@ -172,11 +277,14 @@ func (f *flights) uncertain() (since time.Time, any bool) {
 	return since, any
 }
 
-// committed forgets a flight.
-func (f *flights) committed(id int64) {
+// committed forgets a flight, unless only a part of it is committed.
+func (f *flights) committed(p *parcel) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.all, id)
+	if one := f.all[p.sent]; one != nil && p.then == nil {
+		f.spent += one.rows()
+		delete(f.all, p.sent)
+	}
 }
 
 // oldestExcept is when the oldest flight began that is not among the settled
@@ -185,7 +293,7 @@ func (f *flights) oldestExcept(settled []*parcel, now time.Time) time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for id, one := range f.all {
-		if one.began.Before(now) && !slices.ContainsFunc(settled, func(p *parcel) bool { return p.sent == id }) {
+		if one.began.Before(now) && !slices.ContainsFunc(settled, func(p *parcel) bool { return p.sent == id && p.then == nil }) {
 			now = one.began
 		}
 	}

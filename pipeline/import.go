@@ -179,11 +179,13 @@ func (im *Import) setDefaults() {
 	}
 	im.selector = newSelector(im.Select)
 	im.slots = make(chan struct{}, im.Window)
+	im.flights.budget = im.MaxRejects
 	im.status.begin(im)
 }
 
 // submit settles one parcel: it comes back with its fate known, or with the
-// error that keeps it unknown. ErrStopped says that nothing of it was sent.
+// error that keeps it unknown, or with both when it is known of a part. ErrStopped
+// says that nothing of it was sent.
 func (im *Import) submit(ctx context.Context, p *parcel) *parcel {
 	if p.err != nil || p.batch.Len() == 0 {
 		return p
@@ -197,13 +199,23 @@ func (im *Import) submit(ctx context.Context, p *parcel) *parcel {
 	if err == nil {
 		refusals, err = im.Submit.Submit(flying, &p.batch)
 	}
-	kept := im.flights.end(p)
+	ended := im.flights.end(p)
+	known, partly := errors.AsType[*uploader.Partly](err)
 	switch {
 	case err == nil && len(refusals) > 0:
 		err = im.refuse(p, refusals)
-	case err != nil && kept:
-		err = ErrStopped
+	case err != nil && ended != nil:
+		err = ended
+	case errors.Is(err, uploader.ErrEnough):
+		err = fmt.Errorf("%w: of one request alone, allowed are %v", ErrTooManyRejects, im.MaxRejects)
 	}
-	p.err = err
+	if err != nil {
+		im.flights.fail(p, err)
+	}
+	if p.err = err; partly {
+		if some, bad := im.partly(p, known); some && bad == nil {
+			p.err, p.then = nil, err
+		}
+	}
 	return p
 }

@@ -119,11 +119,11 @@ func writeFile(t testing.TB, name, text string) checkpoint.Source {
 	return sourceOf(t, path)
 }
 
-func sourceOf(t testing.TB, path string) checkpoint.Source {
+func sourceOf(t fataler, path string) checkpoint.Source {
 	t.Helper()
 	info, err := os.Stat(path)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	return checkpoint.Source{Path: path, Print: checkpoint.Print{Size: info.Size(), Modified: info.ModTime()}}
 }

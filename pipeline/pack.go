@@ -30,6 +30,7 @@ type packer struct {
 	// known counts what is certain of the rows up to there before the platform is
 	// asked: those read, and those rejected.
 	known checkpoint.Counts
+	flown int64 // parcels that hold something to send
 }
 
 // span is how far into the parts of an Output the rows up to one reach.
@@ -61,7 +62,7 @@ func (im *Import) pack(ctx context.Context, in <-chan []*encoded, out chan<- *pa
 		}
 	}
 	if len(p.cur.stays) > 0 {
-		send(ctx, out, p.cur)
+		p.hand()
 	}
 	return nil
 }
@@ -152,12 +153,15 @@ func (p *packer) take(e *encoded, from, to int) {
 			start: e.rows[from].start, source: e.source, record: p.at.Record + 1,
 		})
 	}
+	items := p.done.items
 	for i := range e.rows[from:to] {
 		r := &e.rows[from+i]
 		p.at.Record++
 		switch r.fate {
 		case mapped:
 			counts.Accepted++
+			cur.papers.widest = max(cur.papers.widest, int(r.items)-items)
+			items = int(r.items)
 		case filtered:
 			counts.Filtered++
 		case rejected:
@@ -222,7 +226,7 @@ func countFlags(counts *checkpoint.Counts, flags mapper.Flags, n int64) {
 // that parcel and no further, whatever the platform says, so that what lies
 // behind it would only be sent to be sent again.
 func (p *packer) flush() bool {
-	if !send(p.ctx, p.out, p.cur) || !p.begin() {
+	if !p.hand() || !p.begin() {
 		return false
 	}
 	if err := p.im.tooMany(p.known); err != nil {
@@ -250,7 +254,18 @@ func (p *packer) begin() bool {
 		return false
 	}
 	p.cur = p.im.newParcel()
-	p.cur.end, p.cur.consumed = p.at, p.read
+	p.cur.begin, p.cur.end, p.cur.consumed = p.at, p.at, p.read
+	p.cur.papers = papers{before: p.known, widest: 1}
 	p.ledger.next()
 	return true
+}
+
+// hand passes the current parcel on.
+func (p *packer) hand() bool {
+	if p.cur.batch.Len() > 0 {
+		p.flown++
+		p.cur.sent = p.flown
+	}
+	p.cur.papers.upTo = p.known
+	return send(p.ctx, p.out, p.cur)
 }

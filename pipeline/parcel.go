@@ -20,8 +20,12 @@ type parcel struct {
 	runs     []stretch        // the rows in the batch, in order
 	leases   []*lease         // chunks that runs point into, at most maxLeases
 	mappers  []*mapper.Mapper // of each lease
-	sent     int64            // the flight, once there is one
-	err      error            // ends the import here
+	sent     int64            // the number of the flight; 0: the batch is empty
+	begin    checkpoint.Position
+	papers   papers
+	err      error // ends the import here
+	then     error // ends it behind what the parcel holds, which is not all that was sent
+	kept     int   // then: measurements that it holds
 }
 
 // stretch is a run of rows of one chunk that went into a batch, with what it

@@ -60,35 +60,42 @@ type refusal struct {
 
 // rows rejects the rows that were refused.
 func (r *refusal) rows() error {
-	if r.run.lease >= 0 {
-		l := r.parcel.leases[r.run.lease]
+	return r.im.again(r.parcel, r.run, func(m *mapper.Mapper, records iter.Seq2[*reader.Record, error]) error {
+		r.mapper = m
+		return r.walk(records)
+	})
+}
+
+// again gives the records of a run once more to do, with the mapper that they had:
+// from the chunk, where it was kept, and from the source otherwise. There may be
+// others behind those of the run.
+func (im *Import) again(p *parcel, run *stretch, do func(*mapper.Mapper, iter.Seq2[*reader.Record, error]) error) error {
+	if run.lease >= 0 {
+		l := p.leases[run.lease]
 		l.again.Lock()
 		defer l.again.Unlock()
-		r.mapper = r.parcel.mappers[r.run.lease]
-		return r.walk(skipping(l.Records(), r.run.nth))
+		return do(p.mappers[run.lease], skipping(l.Records(), run.nth))
 	}
-	path := r.im.Sources[r.run.source].Path
+	path := im.Sources[run.source].Path
 	if path == "-" {
-		return fmt.Errorf("standard input: a row from %v on was refused, and cannot be read again for the reject file: import from a file instead", r.run.start)
+		return fmt.Errorf("standard input: a row from %v on was refused, and cannot be read again for the reject file: import from a file instead", run.start)
 	}
-	err := r.again(path)
+	err := im.readAgain(path, run, do)
 	if err != nil && !errors.Is(err, ErrSourceChanged) {
 		// Whatever is wrong with a source that was read whole before comes from
 		// a change, when there was one.
-		err = cmp.Or(r.im.unchanged(r.run.source), err)
+		err = cmp.Or(im.unchanged(run.source), err)
 	}
 	return err
 }
 
-// again rejects rows of a chunk that was not kept: its source is read once more.
-func (r *refusal) again(path string) error {
-	src, m, err := r.im.open(path)
+func (im *Import) readAgain(path string, run *stretch, do func(*mapper.Mapper, iter.Seq2[*reader.Record, error]) error) error {
+	src, m, err := im.open(path)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	r.mapper = m
-	return r.walk(recordsFrom(src, r.run.start))
+	return do(m, recordsFrom(src, run.start))
 }
 
 // walk maps the rows of the run, which are the first of records.
@@ -109,7 +116,7 @@ func (r *refusal) walk(records iter.Seq2[*reader.Record, error]) error {
 		row++
 	}
 	if len(r.refused) > 0 {
-		return r.changed(r.run.record + int64(row))
+		return r.im.anotherRow(r.run.source, r.run.record+int64(row))
 	}
 	return nil
 }
@@ -132,8 +139,8 @@ func (r *refusal) row(rec *reader.Record, record int64) error {
 	}
 	refused := r.refused[:n]
 	r.refused = r.refused[n:]
-	if !r.sentAs(first) {
-		return r.changed(record)
+	if !r.parcel.holds(&r.out, first, r.run.end) {
+		return r.im.anotherRow(r.run.source, record)
 	}
 	draft := draftFromMap(r.im.Sources[r.run.source].Path, r.mapper, rec, nil)
 	draft.Stage, draft.Code = StageSend, CodeRefused
@@ -150,19 +157,19 @@ func (r *refusal) row(rec *reader.Record, record int64) error {
 	return nil
 }
 
-// sentAs reports whether the measurements of the batch from first on are those
-// of the row at hand.
-func (r *refusal) sentAs(first int) bool {
-	for i := range r.out.Items {
-		if first+i >= r.run.end || !bytes.Equal(r.out.Measurement(i), r.parcel.batch.Item(first+i)) {
+// holds reports whether the measurements of the batch from first on, and before
+// end, are those of a row that was mapped again.
+func (p *parcel) holds(row *mapper.Output, first, end int) bool {
+	for i := range row.Items {
+		if first+i >= end || !bytes.Equal(row.Measurement(i), p.batch.Item(first+i)) {
 			return false
 		}
 	}
 	return true
 }
 
-func (r *refusal) changed(record int64) error {
-	return fmt.Errorf("%s: %w: row %d was refused, and is another one now", r.im.Sources[r.run.source].Path, ErrSourceChanged, record)
+func (im *Import) anotherRow(source int, record int64) error {
+	return fmt.Errorf("%s: %w: row %d was refused, and is another one now", im.Sources[source].Path, ErrSourceChanged, record)
 }
 
 // skipping leaves out the first n records.
@@ -225,16 +232,7 @@ func (p *parcel) unaccept(source int, out *mapper.Output, refused []uploader.Ref
 	counts.Accepted--
 	counts.Rejected++
 	for _, r := range refused {
-		item := r.Item - first
-		from := uint32(0)
-		if item > 0 {
-			from = out.Items[item-1].AmountsEnd
-		}
-		counts.Measurements--
-		countFlags(counts, out.Items[item].Flags, -1)
-		for _, a := range out.Amounts[from:out.Items[item].AmountsEnd] {
-			p.subtract(out.Keys[a.Key], a)
-		}
+		p.uncount(source, out, r.Item-first)
 	}
 }
 

@@ -202,7 +202,10 @@ func rejectOf(t fataler, line string) string {
 	return fmt.Sprintf("%s %d/%d", what, refused, of)
 }
 
-type fataler interface{ Fatalf(string, ...any) }
+type fataler interface {
+	Helper()
+	Fatalf(string, ...any)
+}
 
 // landedOf names a measurement as a recount does.
 func landedOf(t fataler, item string) string {
@@ -220,42 +223,46 @@ func landedOf(t fataler, item string) string {
 	return m.Where.ID + "a"
 }
 
+// drawImport draws sources and what is selected of them, and recounts what must
+// come of it.
+func drawImport(r *rapid.T, dir string) (im *Import, want *recount) {
+	picks, without := rapid.Bool().Draw(r, "picks"), rapid.Bool().Draw(r, "without")
+	im, want = &Import{Select: new(Selection)}, &recount{totals: map[string]checkpoint.Total{}}
+	if picks {
+		im.Select.Accounts = []string{"acme"}
+	}
+	for s := range rapid.IntRange(1, 4).Draw(r, "sources") {
+		path, text := filepath.Join(dir, fmt.Sprintf("%d.csv", s)), usageHead
+		var rows []usageRow
+		for i := range rapid.IntRange(0, 25).Draw(r, "rows") {
+			row := drawRow(r, fmt.Sprintf("%d-%02d%d", s, i, i%3))
+			if row.out && without {
+				im.Select.Without = append(im.Select.Without, Origin{path, int64(len(text))})
+			}
+			rows, text = append(rows, row), text+row.text()
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			r.Fatal(err)
+		}
+		im.Sources = append(im.Sources, sourceOf(r, path))
+		want.add(path, rows, picks, without)
+	}
+	im.Limits = uploader.Limits{Items: rapid.IntRange(2, 60).Draw(r, "items")}
+	im.Reader = reader.Options{ChunkBytes: rapid.SampledFrom([]int{1, 64, 200, 1000, 0}).Draw(r, "chunk")}
+	im.Encoders, im.Uploads = rapid.IntRange(1, 3).Draw(r, "encoders"), rapid.IntRange(1, 3).Draw(r, "uploads")
+	return im, want
+}
+
 // Whatever is refused among rows that are sent, rejected and left out, over the
 // borders of chunks, requests and sources: counts, totals, source lines and
 // rejects are those of a recount that goes by the rows alone.
 func TestRefusedRowsAreRecounted(t *testing.T) {
 	dir := t.TempDir()
+	mapping := parse(t, usageMapping)
 	rapid.Check(t, func(r *rapid.T) {
-		picks, without := rapid.Bool().Draw(r, "picks"), rapid.Bool().Draw(r, "without")
-		want := recount{totals: map[string]checkpoint.Total{}}
-		sel := new(Selection)
-		if picks {
-			sel.Accounts = []string{"acme"}
-		}
-		var sources []checkpoint.Source
-		for s := range rapid.IntRange(1, 4).Draw(r, "sources") {
-			path, text := filepath.Join(dir, fmt.Sprintf("%d.csv", s)), usageHead
-			var rows []usageRow
-			for i := range rapid.IntRange(0, 25).Draw(r, "rows") {
-				row := drawRow(r, fmt.Sprintf("%d-%02d%d", s, i, i%3))
-				if row.out && without {
-					sel.Without = append(sel.Without, Origin{path, int64(len(text))})
-				}
-				rows, text = append(rows, row), text+row.text()
-			}
-			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-				r.Fatal(err)
-			}
-			sources = append(sources, sourceOf(t, path))
-			want.add(path, rows, picks, without)
-		}
+		im, want := drawImport(r, dir)
 		p, j := &choosy{dislikes: dislike}, new(memory)
-		im := &Import{
-			Sources: sources, Mapping: parse(t, usageMapping), Submit: p, Journal: j, Select: sel,
-			Limits:   uploader.Limits{Items: rapid.IntRange(2, 60).Draw(r, "items")},
-			Reader:   reader.Options{ChunkBytes: rapid.SampledFrom([]int{1, 64, 200, 1000, 0}).Draw(r, "chunk")},
-			Encoders: rapid.IntRange(1, 3).Draw(r, "encoders"), Uploads: rapid.IntRange(1, 3).Draw(r, "uploads"),
-		}
+		im.Mapping, im.Submit, im.Journal = mapping, p, j
 		if err := im.Run(t.Context()); err != nil {
 			r.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package uploader
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -36,8 +35,9 @@ const (
 // taken another one, in a request that began after the suspect's answer and
 // with the same token. Without that, nothing is refused.
 //
-// A delivery that ends in an error may have delivered some of the batch.
-// Nobody is told which: all of it is sent again, to the platform the same.
+// A delivery that ends in an error tells of which measurements from the first one
+// on the fate is known. Of those behind it may have delivered some, and nobody is
+// told which: they are sent again, to the platform the same.
 type delivery struct {
 	c *Client
 	b *Batch
@@ -60,6 +60,8 @@ type delivery struct {
 	// have been taken.
 	departure Departure
 	left      bool
+	took      []bool // which measurements were taken; nil: none, or all
+	allowed   allowance
 }
 
 // suspect is a measurement that was refused when it stood alone.
@@ -208,13 +210,14 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 	switch {
 	case out.err == nil:
 		d.taken += s.len()
+		d.landed(s)
 		d.doubt = 0
 		d.c.count.accepted.Add(1)
 		d.c.count.measurements.Add(int64(s.len()))
 		d.c.sizes.took(len(body))
 		d.granted = grant{out.token.generation, d.calls}
 		d.c.witness.took(d.b.Item(s.from))
-		return true, nil
+		return true, d.told()
 	case out.blame == onAll, out.blame == onSize && s.len() == 1:
 		return false, out.err
 	}
@@ -224,7 +227,10 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 			Refusal: Refusal{Item: s.from, Status: out.err.Status, Message: out.err.Message},
 			why:     out.blame, hint: out.err.Hint, grant: grant{out.token.generation, d.calls},
 		})
-		if n := len(d.suspects); n >= maxRefusals && n > d.taken {
+		if err := d.told(); err != nil {
+			return false, err
+		}
+		if n := len(d.suspects); !d.allowed.said && n >= maxRefusals && n > d.taken {
 			return false, d.tooMany(ctx)
 		}
 	}
@@ -266,15 +272,19 @@ func (d *delivery) settle(ctx context.Context) ([]Refusal, error) {
 			}
 		}
 	}
-	if len(d.suspects) == 0 {
-		return nil, nil
+	if d.enough() {
+		return nil, ErrEnough
 	}
-	slices.SortFunc(d.suspects, func(a, b suspect) int { return cmp.Compare(a.Item, b.Item) })
-	refusals := make([]Refusal, len(d.suspects))
-	for i, s := range d.suspects {
-		refusals[i] = s.Refusal
+	return d.refusals(), nil
+}
+
+// told tells the departure what is settled. The error is that it is enough.
+func (d *delivery) told() error {
+	d.departure.Settled(d.taken, d.certain())
+	if d.enough() {
+		return ErrEnough
 	}
-	return refusals, nil
+	return nil
 }
 
 // doubtful tells whether a suspect may have been refused because of us.

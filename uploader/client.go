@@ -26,7 +26,8 @@ type Submitter interface {
 	// nil error, each is accepted or among the refusals, which are in the
 	// order of the batch. An error means that this is not so and that trying
 	// again now will not help; some or all measurements may have arrived, and
-	// submitting the same bytes again is safe. Submit MUST NOT change b, nor
+	// submitting the same bytes again is safe. A [*Partly] tells how much is
+	// settled all the same. Submit MUST NOT change b, nor
 	// look at it after it has returned, and MUST be safe for concurrent use.
 	Submit(ctx context.Context, b *Batch) ([]Refusal, error)
 }
@@ -97,19 +98,23 @@ func (c *Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())
 // [Submitter], and [WithDeparture]. What is held against the content of a request takes it apart,
 // until the guilty measurements stand alone and are refused, and the others
 // have landed. An empty batch is accepted without a request. The error is an
-// [*Error].
+// [*Error], or a [*Partly] when something is settled all the same.
 func (c *Client) Submit(ctx context.Context, b *Batch) ([]Refusal, error) {
 	d := delivery{c: c, b: b, credit: firstCredit, departure: DepartureOf(ctx)}
+	d.allowed.most, d.allowed.said = d.departure.Allowed()
 	d.departure.Waiting()
 	for s := range d.pieces(c.sizes.limit) {
 		d.searching = false
 		if err := d.deliver(ctx, s); err != nil {
-			return nil, err
+			return nil, d.ended(err)
 		}
 	}
 	refusals, err := d.settle(ctx)
+	if err != nil {
+		return nil, d.ended(err)
+	}
 	c.count.refused.Add(int64(len(refusals)))
-	return refusals, err
+	return refusals, nil
 }
 
 // submission is the call that submits a body.

@@ -24,6 +24,13 @@ type Departure interface {
 	// is under way, and a request has to be made once more: after a pause, or
 	// with a new token, or when the server lets us again.
 	Pausing()
+	// Allowed is asked once, at the start: how many measurements of the batch may
+	// be refused. When there are more, taking it apart ends with ErrEnough; and
+	// when somebody has said so, most of it may be refused.
+	Allowed() (most int, said bool)
+	// Settled is called when more is known: how many measurements of the batch were
+	// taken so far, and how many are refused for certain.
+	Settled(taken, refused int)
 }
 
 type departureKey struct{}
@@ -48,3 +55,6 @@ type nobody struct{}
 func (nobody) Waiting() {}
 func (nobody) Leaving() {}
 func (nobody) Pausing() {}
+
+func (nobody) Allowed() (int, bool) { return 0, false }
+func (nobody) Settled(int, int)     {}

@@ -26,6 +26,9 @@ func (n *noting) Waiting() { *n.said = append(*n.said, "waiting") }
 func (n *noting) Leaving() { *n.said = append(*n.said, "leaving"); n.leaving() }
 func (n *noting) Pausing() { *n.said = append(*n.said, "pausing") }
 
+func (n *noting) Allowed() (int, bool) { return 0, false }
+func (n *noting) Settled(int, int)     {}
+
 // A batch that waits for the rate limit stays when its context ends, at once,
 // and takes nobody's place; and so does one that is called back at the last
 // moment.
