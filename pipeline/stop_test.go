@@ -293,3 +293,60 @@ func TestStopInAnOutage(t *testing.T) {
 		t.Errorf("%d clean stops and %d with batches given up: the test tests nothing", clean, given)
 	}
 }
+
+// A stop does not wait for requests that are taken apart: each is left after what
+// is in the air of it, and its rows are settled up to the first of which nothing is
+// known. Going on from there settles the others, however often that happens.
+func TestStopWhileTakenApart(t *testing.T) {
+	const rows = 6000
+	bad := func(i int) bool { return i%97 == 90 }
+	src := wireRows(t, rows, bad)
+	got := 0 // stops that settled a part of a request
+	for _, uploads := range []int{1, 8} {
+		w, client := newWire(t, nil)
+		j := new(memory)
+		mark, wanted := checkpoint.Mark{}, 30
+		for stops := 0; ; stops++ {
+			ctx, stop := context.WithCancel(t.Context())
+			stopped := make(chan struct{})
+			before, atStop := w.requests, 0
+			refuse := holding(`"closed"`, 400)
+			w.answer = func(items []string) (int, string) {
+				if w.requests-before == wanted {
+					stop()
+					<-stopped // no other has been answered meanwhile
+					atStop = w.requests
+				}
+				return refuse(items)
+			}
+			im := &Import{Sources: []checkpoint.Source{src}, Mapping: parse(t, wireMapping), Submit: client, Journal: j, Mark: mark,
+				Uploads: uploads, Drain: time.Hour, OnStop: func(int) { close(stopped) }}
+			err := im.Run(ctx)
+			stop()
+			if err == nil {
+				mark = im.Mark
+				break
+			}
+			n := im.Mark.Counts
+			if more := w.requests - atStop; !errors.Is(err, ErrStopped) || more > uploads-1 {
+				t.Fatalf("%d uploads: %v, %d requests were made after the stop, want at most %d", uploads, err, more, uploads-1)
+			}
+			if !n.Sums() || len(j.rejects) != int(n.Rejected) || n.Measurements > int64(len(w.taken)) || n.Read < mark.Counts.Read {
+				t.Fatalf("%d uploads: the mark has %+v, after %+v; %d were taken, %d reject lines", uploads, n, mark.Counts, len(w.taken), len(j.rejects))
+			}
+			if n.Read > mark.Counts.Read && (n.Read-mark.Counts.Read)%1000 != 0 {
+				got++
+			}
+			if wanted += 20; stops > 200 {
+				t.Fatal("no end in sight")
+			}
+			mark = im.Mark
+		}
+		if n := mark.Counts; n.Read != rows || n.Rejected != 61 || len(j.rejects) != 61 || len(w.taken) != rows-61 || !n.Sums() {
+			t.Errorf("%d uploads: in the end %+v, %d reject lines, %d taken", uploads, n, len(j.rejects), len(w.taken))
+		}
+	}
+	if got == 0 {
+		t.Error("no stop settled a part of a request: the test tests nothing")
+	}
+}

@@ -193,6 +193,7 @@ func (d *delivery) introduce(ctx context.Context, s span) error {
 func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 	if d.searching {
 		d.c.count.bisecting.Add(1)
+		d.departure.Pausing() // a stop does not wait for the whole search
 	}
 	body := d.body(s)
 	what := d.c.submission(body)

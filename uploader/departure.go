@@ -21,8 +21,9 @@ type Departure interface {
 	// Where the context has ended when it returns, the request stays.
 	Leaving()
 	// Pausing is called when some of the batch may have been taken, nothing of it
-	// is under way, and a request has to be made once more: after a pause, or
-	// with a new token, or when the server lets us again.
+	// is under way, and another request has to be made: the same after a pause, or
+	// with a new token, or when the server lets us again; or one for a part, as
+	// the batch is taken apart.
 	Pausing()
 	// Allowed is asked once, at the start: how many measurements of the batch may
 	// be refused. When there are more, taking it apart ends with ErrEnough; and

@@ -81,8 +81,8 @@ func TestDepartureComesBack(t *testing.T) {
 		{[]answer{status(401, "x")}, "waiting leaving pausing leaving"},
 		{[]answer{{err: errors.New("reset")}}, "waiting leaving pausing leaving"},
 		{[]answer{status(429, "x"), status(503, "x"), status(429, "x")}, "waiting leaving waiting leaving pausing leaving pausing leaving"},
-		{[]answer{status(400, "x")}, "waiting leaving leaving leaving"}, // and taken apart
-		{[]answer{status(400, "x"), status(429, "x")}, "waiting leaving leaving pausing leaving leaving"},
+		{[]answer{status(400, "x")}, "waiting leaving pausing leaving pausing leaving"}, // and taken apart
+		{[]answer{status(400, "x"), status(429, "x")}, "waiting leaving pausing leaving pausing leaving pausing leaving"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake()
