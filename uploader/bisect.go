@@ -56,6 +56,7 @@ type delivery struct {
 	// searching says that something was refused, so that the calls which follow
 	// are made to find what.
 	searching bool
+	search    Search // counted for it
 	// departure is told of each request; left says that some of the batch may
 	// have been taken.
 	departure Departure
@@ -192,6 +193,7 @@ func (d *delivery) introduce(ctx context.Context, s span) error {
 // not is a suspect.
 func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 	if d.searching {
+		d.searches(Search{Requests: 1})
 		d.c.count.bisecting.Add(1)
 		d.departure.Pausing() // a stop does not wait for the whole search
 	}
@@ -223,7 +225,11 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 		return false, out.err
 	}
 	d.why, d.searching = out.blame, true
+	if d.search.Batches == 0 {
+		d.searches(Search{Batches: 1})
+	}
 	if s.len() == 1 {
+		d.searches(Search{Refused: 1})
 		d.suspects = append(d.suspects, suspect{
 			Refusal: Refusal{Item: s.from, Status: out.err.Status, Message: out.err.Message},
 			why:     out.blame, hint: out.err.Hint, grant: grant{out.token.generation, d.calls},
@@ -242,6 +248,20 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// searches counts what is done about what was refused, for as long as the
+// delivery lasts.
+func (d *delivery) searches(more Search) {
+	d.search.Batches += more.Batches
+	d.search.Requests += more.Requests
+	d.search.Refused += more.Refused
+	d.c.count.search.add(more)
+}
+
+// over takes out again what was counted for the delivery.
+func (d *delivery) over() {
+	d.c.count.search.add(Search{-d.search.Batches, -d.search.Requests, -d.search.Refused})
 }
 
 // settle gives the refusals, when it is certain that they are some.

@@ -343,3 +343,31 @@ func TestDeliveriesSideBySide(t *testing.T) {
 		}
 	})
 }
+
+// While requests are taken apart it can be told how far that is; when it is over,
+// nothing is left of it, however it ended.
+func TestSearchIsTold(t *testing.T) {
+	for name, ended := range map[string]answer{"to its end": {}, "by a fatal answer": status(404, "no")} {
+		p := newBooks()
+		c := p.client(t, nil)
+		bad, most := guilty(400, 3, 40, 41), Search{}
+		p.rule = func(n int, _ sent, items []string) answer {
+			s := c.Search()
+			if s.Batches != min(int64(n), 1) || s.Requests != int64(n) || s.Refused < most.Refused {
+				t.Errorf("%s, request %d: %+v, before %+v", name, n, s, most)
+			}
+			most = s
+			if n == 20 && ended.status != 0 {
+				return ended
+			}
+			return bad(items)
+		}
+		_, err := c.Submit(t.Context(), numbered(64))
+		if (err != nil) != (ended.status != 0) || most.Refused == 0 {
+			t.Errorf("%s: %v, at most %+v", name, err, most)
+		}
+		if s := c.Search(); s != (Search{}) {
+			t.Errorf("%s: %+v, and nothing is under way", name, s)
+		}
+	}
+}

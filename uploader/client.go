@@ -103,6 +103,7 @@ func (c *Client) Submit(ctx context.Context, b *Batch) ([]Refusal, error) {
 	d := delivery{c: c, b: b, credit: firstCredit, departure: DepartureOf(ctx)}
 	d.allowed.most, d.allowed.said = d.departure.Allowed()
 	d.departure.Waiting()
+	defer d.over()
 	for s := range d.pieces(c.sizes.limit) {
 		d.searching = false
 		if err := d.deliver(ctx, s); err != nil {

@@ -36,8 +36,32 @@ type Trouble struct {
 	Count int64     // failures since Since
 }
 
+// Search is what goes on about requests whose content was refused.
+type Search struct {
+	Batches  int64 // that are being taken apart
+	Requests int64 // made for that so far, for those batches
+	Refused  int64 // measurements of them that were refused alone
+}
+
+// Search is safe to call at any time.
+func (c *Client) Search() Search {
+	n := &c.count.search
+	return Search{Batches: n.batches.Load(), Requests: n.requests.Load(), Refused: n.refused.Load()}
+}
+
+// searching counts for the time that it lasts.
+type searching struct{ batches, requests, refused atomic.Int64 }
+
+func (s *searching) add(more Search) {
+	s.batches.Add(more.Batches)
+	s.requests.Add(more.Requests)
+	s.refused.Add(more.Refused)
+}
+
 // counters are Stats while they are counted.
 type counters struct {
+	search searching
+
 	requests, accepted, measurements, refused, bisecting atomic.Int64
 	retries, throttled, uncertain, bytes                 atomic.Int64
 	paceWait, throttleWait, backoffWait                  atomic.Int64

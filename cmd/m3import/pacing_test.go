@@ -9,6 +9,7 @@ import (
 
 	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/sandbox"
+	"github.com/m3import/m3import/uploader"
 )
 
 // Who asks why an import is slow is told: in the lines of progress and in the
@@ -48,6 +49,13 @@ func TestPacingNoteIsShown(t *testing.T) {
 	}
 	if text := pace(progressLine{RowsPerSec: 293393.6}); text != "293,394 rows/s" {
 		t.Errorf("a line of progress says %q", text)
+	}
+	apart := searchText(uploader.Search{Batches: 8, Requests: 1234, Refused: 56})
+	if text := hindrance(progressLine{TakingApart: apart}); text != ", taking 8 refused requests apart: 1,234 requests made for it, 56 refused so far" {
+		t.Errorf("taking apart: %q", text)
+	}
+	if text := searchText(uploader.Search{}); text != "" {
+		t.Errorf("nothing to take apart: %q", text)
 	}
 	if text := hindrance(progressLine{Trouble: "503", Pacing: "alone"}); text != ", trying again: 503, alone" {
 		t.Errorf("a line of progress ends with %q", text)

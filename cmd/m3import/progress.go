@@ -74,8 +74,9 @@ type progressLine struct {
 	Requests     int64   `json:"requests"`
 	Retries      int64   `json:"retries"`
 	BatchesInAir int     `json:"batches_in_flight"`
-	Trouble      string  `json:"trouble,omitempty"`     // what keeps the import from getting on just now
-	Pacing       string  `json:"pacing_note,omitempty"` // why it sends less than the rate limit allows
+	TakingApart  string  `json:"taking_apart,omitempty"` // what is done about refused requests just now
+	Trouble      string  `json:"trouble,omitempty"`      // what keeps the import from getting on just now
+	Pacing       string  `json:"pacing_note,omitempty"`  // why it sends less than the rate limit allows
 }
 
 func (v *view) line() progressLine {
@@ -99,8 +100,19 @@ func (v *view) line() progressLine {
 	if trouble, ok := v.client.Trouble(); ok {
 		l.Trouble = fmt.Sprintf("%v; for %s, %s", trouble.Err, durationText(v.now().Sub(trouble.Since)), plural(trouble.Count, "failure"))
 	}
+	l.TakingApart = searchText(v.client.Search())
 	l.Pacing = v.client.PacingNote()
 	return l
+}
+
+// searchText is what is done about refused requests: their rows are settled, and
+// shown, only when all of a request is.
+func searchText(s uploader.Search) string {
+	if s.Batches == 0 {
+		return ""
+	}
+	return fmt.Sprintf("taking %s apart: %s made for it, %s refused so far",
+		plural(s.Batches, "refused request"), plural(s.Requests, "request"), grouped(s.Refused))
 }
 
 // lines writes one line each interval, for logs and for programs.
@@ -163,6 +175,9 @@ func left(l progressLine) string {
 // hindrance is what makes an import slower than it could be.
 func hindrance(l progressLine) string {
 	text := ""
+	if l.TakingApart != "" {
+		text += ", " + l.TakingApart
+	}
 	if l.Trouble != "" {
 		text += ", trying again: " + l.Trouble
 	}
