@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -29,14 +30,23 @@ import (
 //
 // Where a batch is the last that the mark can come to, as it fails or has more
 // rejects than are allowed, all of this happens to those behind it, at once.
+//
+// As long as nothing was ever taken, whatever is refused may be refused to all:
+// then only the first one in line goes into that, and the others wait for what
+// comes of it.
 type flights struct {
 	mu      sync.Mutex
 	all     map[int64]*flight
 	stopped bool
 	last    int64 // the number of the last one that the mark can come to; 0: not known
 	why     error // of that
+	fatal   error // no request has a chance, for that
 	budget  Budget
 	spent   int64 // rows of committed flights that were refused, at least
+	taken   bool  // something was, in this run
+	turn    int64 // the flights up to this number have landed
+	arrived map[int64]bool
+	news    chan struct{} // closed when one of the last three changes, and then another one
 }
 
 // flight is one batch on its way. It is its own [uploader.Departure].
@@ -50,6 +60,7 @@ type flight struct {
 	paused  bool      // that, and nothing of it is under way
 	landed  bool      // its submission has ended
 	refused int       // measurements of it, so far
+	ctx     context.Context
 	keep    context.CancelCauseFunc
 	kept    error // it must not leave, for that
 	givenUp error // it has left, and is not tried again, for that
@@ -72,9 +83,9 @@ func (f *flights) start(ctx context.Context, p *parcel, now time.Time) context.C
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.all == nil {
-		f.all = make(map[int64]*flight)
+		f.all, f.arrived, f.news = make(map[int64]*flight), make(map[int64]bool), make(chan struct{})
 	}
-	one := &flight{of: f, number: p.sent, end: p.end, papers: p.papers, began: now, keep: keep}
+	one := &flight{of: f, number: p.sent, end: p.end, papers: p.papers, began: now, ctx: ctx, keep: keep}
 	f.all[p.sent] = one
 	f.hold()
 	// Whoever submits it and says nothing of departures sends it right away.
@@ -119,12 +130,42 @@ func (p papers) allowed(b Budget) int {
 	return math.MaxInt
 }
 
-// Settled notes how much of a flight was refused. With what is known of those
-// before it, that may be more than is allowed: then nothing behind it has to leave.
-func (one *flight) Settled(_, refused int) {
+// Again waits until something was taken from any flight, or this is the first in
+// line.
+func (one *flight) Again() {
+	f := one.of
+	for {
+		f.mu.Lock()
+		goOn, news := f.taken || f.turn == one.number-1, f.news
+		f.mu.Unlock()
+		if goOn {
+			return
+		}
+		select {
+		case <-news:
+		case <-one.ctx.Done():
+			return
+		}
+	}
+}
+
+// tell wakes up who waits for news.
+func (f *flights) tell() {
+	close(f.news)
+	f.news = make(chan struct{})
+}
+
+// Settled notes that something of a flight was taken, and how much refused. With
+// what is known of those before it, that may be more than is allowed: then nothing
+// behind it has to leave.
+func (one *flight) Settled(taken, refused int) {
 	f := one.of
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if taken > 0 && !f.taken {
+		f.taken = true
+		f.tell()
+	}
 	if refused <= one.refused {
 		return
 	}
@@ -150,10 +191,15 @@ func (one *flight) rows() int64 {
 	return int64((one.refused-1)/one.papers.widest + 1)
 }
 
-// fail notes that the mark can not come past p.
+// fail notes that the mark can not come past p. Where that is because no request
+// has a chance, what is before it does not leave either, nor is it gone into, if
+// nothing was ever taken; and that is what it ends for.
 func (f *flights) fail(p *parcel, why error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if e, ok := errors.AsType[*uploader.Error](why); ok && e.Kind == uploader.Fatal && f.fatal == nil {
+		f.fatal = why
+	}
 	f.ends(p.sent, why)
 }
 
@@ -168,8 +214,8 @@ func (f *flights) halt(why error) {
 func (f *flights) ends(number int64, why error) {
 	if f.why == nil || number < f.last {
 		f.last, f.why = number, why
-		f.hold()
 	}
+	f.hold()
 }
 
 // end notes that the submission of p has come to an end. The error is why it did,
@@ -179,6 +225,10 @@ func (f *flights) end(p *parcel) error {
 	defer f.mu.Unlock()
 	one := f.all[p.sent]
 	one.landed = true
+	for f.arrived[p.sent] = true; f.arrived[f.turn+1]; f.turn++ {
+		delete(f.arrived, f.turn+1)
+	}
+	f.tell()
 	one.keep(nil) // which frees what the context holds
 	if one.kept != nil {
 		return one.kept
@@ -207,26 +257,39 @@ func (f *flights) hold() {
 		return
 	}
 	for _, one := range f.all {
-		if one.paused && !one.landed && one.givenUp == nil && (f.stopped || f.past(one)) {
-			one.givenUp = errGivenUp
-			if !f.stopped {
-				one.givenUp = f.why
-			}
-			one.keep(one.givenUp)
+		switch {
+		case f.fatal != nil && (!one.left || one.paused && !f.taken):
+			f.drop(one, f.fatal)
+		case !one.paused || one.landed:
+		case f.stopped:
+			f.drop(one, errGivenUp)
+		case f.past(one):
+			f.drop(one, f.why)
 		}
 	}
 	last := f.lastToLeave()
 	for _, one := range f.all {
 		switch {
-		case one.left || one.landed || one.kept != nil:
+		case one.left:
 		case f.past(one):
-			one.kept = f.why
-			one.keep(f.why)
+			f.drop(one, f.why)
 		case f.stopped && last.Before(one.end):
-			one.kept = ErrStopped
-			one.keep(ErrStopped)
+			f.drop(one, ErrStopped)
 		}
 	}
+}
+
+// drop gives a flight up if it has left, and keeps it if it has not.
+func (f *flights) drop(one *flight, why error) {
+	switch {
+	case one.landed || one.kept != nil || one.givenUp != nil:
+		return
+	case one.left:
+		one.givenUp = why
+	default:
+		one.kept = why
+	}
+	one.keep(why)
 }
 
 // lastToLeave is where the last flight ends that has left and that the mark can

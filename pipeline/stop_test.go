@@ -309,16 +309,16 @@ func TestStopWhileTakenApart(t *testing.T) {
 		for stops := 0; ; stops++ {
 			ctx, stop := context.WithCancel(t.Context())
 			stopped := make(chan struct{})
-			before, atStop := w.requests, 0
+			before, atStop := w.asked(), 0
 			refuse := holding(`"closed"`, 400)
-			w.answer = func(items []string) (int, string) {
+			w.answering(func(items []string) (int, string) {
 				if w.requests-before == wanted {
 					stop()
 					<-stopped // no other has been answered meanwhile
 					atStop = w.requests
 				}
 				return refuse(items)
-			}
+			})
 			im := &Import{Sources: []checkpoint.Source{src}, Mapping: parse(t, wireMapping), Submit: client, Journal: j, Mark: mark,
 				Uploads: uploads, Drain: time.Hour, OnStop: func(int) { close(stopped) }}
 			err := im.Run(ctx)
@@ -328,7 +328,7 @@ func TestStopWhileTakenApart(t *testing.T) {
 				break
 			}
 			n := im.Mark.Counts
-			if more := w.requests - atStop; !errors.Is(err, ErrStopped) || more > uploads-1 {
+			if more := w.asked() - atStop; !errors.Is(err, ErrStopped) || more > uploads-1 {
 				t.Fatalf("%d uploads: %v, %d requests were made after the stop, want at most %d", uploads, err, more, uploads-1)
 			}
 			if !n.Sums() || len(j.rejects) != int(n.Rejected) || n.Measurements > int64(len(w.taken)) || n.Read < mark.Counts.Read {

@@ -84,6 +84,19 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(rw, `{"message":%q}`, message)
 }
 
+// asked is how many requests were made; answering is who answers from now on.
+func (w *wire) asked() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.requests
+}
+
+func (w *wire) answering(answer func([]string) (int, string)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answer = answer
+}
+
 // holding are the measurements that hold a text: a request with one of them gets
 // an answer.
 func holding(text string, status int) func([]string) (int, string) {

@@ -196,6 +196,7 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 		d.searches(Search{Requests: 1})
 		d.c.count.bisecting.Add(1)
 		d.departure.Pausing() // a stop does not wait for the whole search
+		d.departure.Again()
 	}
 	body := d.body(s)
 	what := d.c.submission(body)

@@ -189,6 +189,9 @@ func (c *Client) do(ctx context.Context, what call) outcome {
 			renewed[v.blame] = true
 			c.count.retries.Add(1)
 			what.pausing()
+			if what.departure != nil {
+				what.departure.Again()
+			}
 			continue
 		case v.do == renew || v.do == stand:
 			return outcome{err: &v.err, blame: v.blame, attempt: t}

@@ -25,6 +25,11 @@ type Departure interface {
 	// with a new token, or when the server lets us again; or one for a part, as
 	// the batch is taken apart.
 	Pausing()
+	// Again is called when a request of the batch was refused, before another one is
+	// made for that: with a new token, or for a part. It may wait, until what others
+	// hear of the platform shows that it is of use; not past the end of the context
+	// that Submit was given.
+	Again()
 	// Allowed is asked once, at the start: how many measurements of the batch may
 	// be refused. When there are more, taking it apart ends with ErrEnough; and
 	// when somebody has said so, most of it may be refused.
@@ -56,6 +61,7 @@ type nobody struct{}
 func (nobody) Waiting() {}
 func (nobody) Leaving() {}
 func (nobody) Pausing() {}
+func (nobody) Again()   {}
 
 func (nobody) Allowed() (int, bool) { return 0, false }
 func (nobody) Settled(int, int)     {}

@@ -26,6 +26,8 @@ func (n *noting) Waiting() { *n.said = append(*n.said, "waiting") }
 func (n *noting) Leaving() { *n.said = append(*n.said, "leaving"); n.leaving() }
 func (n *noting) Pausing() { *n.said = append(*n.said, "pausing") }
 
+func (n *noting) Again() {}
+
 func (n *noting) Allowed() (int, bool) { return 0, false }
 func (n *noting) Settled(int, int)     {}
 
