@@ -13,7 +13,8 @@ const (
 	// platform's minute. Up to there, and as long as more is taken than
 	// refused, going on is what was asked for, and how many rejects are too
 	// many is the caller's to say. Past it, singles are all that is sent, and
-	// a file of such batches would take days to be refused row by row.
+	// a file of such batches would take days to be refused row by row. Where
+	// the caller has said how many may be refused, that is the bound.
 	maxRefusals = 100
 	// firstCredit is how many 403s in a row are put down to the content before
 	// the credentials are proved again. With one guilty measurement in a batch

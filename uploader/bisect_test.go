@@ -371,3 +371,54 @@ func TestSearchIsTold(t *testing.T) {
 		}
 	}
 }
+
+// lenient is a departure that allows a number of refusals.
+type lenient struct {
+	nobody
+	most int
+}
+
+func (l lenient) Allowed() (int, bool) { return l.most, true }
+
+// How many measurements may be refused is the caller's to say: up to there most of
+// a batch may be, next to each other; with one more it ends, and all up to that
+// one is settled, whatever the order in which they are found.
+func TestAllowedRefusals(t *testing.T) {
+	var numbers []int
+	for i := 200; i < 800; i++ {
+		numbers = append(numbers, i)
+	}
+	for _, code := range []int{400, 403} {
+		for _, most := range []int{0, 1, 50, 300, 599, 600, 1000} {
+			for _, known := range []bool{false, true} {
+				p := newBooks()
+				c := p.client(t, nil)
+				if known {
+					mustSubmit(t, c, batchOf(`{"uid":"before"}`))
+				}
+				bad := guilty(code, numbers...)
+				p.rule = func(_ int, _ sent, items []string) answer { return bad(items) }
+				refusals, err := c.Submit(WithDeparture(t.Context(), lenient{most: most}), numbered(1000))
+				name := fmt.Sprintf("%d, %d allowed, known %v", code, most, known)
+				if most >= len(numbers) {
+					if wrong := p.check(1000, code, numbers, refusals, err); wrong != "" {
+						t.Errorf("%s: %s", name, wrong)
+					}
+					continue
+				}
+				part, ok := errors.AsType[*Partly](err)
+				if !ok || !errors.Is(err, ErrEnough) || refusals != nil {
+					t.Fatalf("%s: %v, refusals %v", name, err, refusals)
+				}
+				if part.Settled != 200+most+1 || len(part.Refusals) != most+1 || part.Refusals[most].Item != 200+most || part.Refusals[0].Item != 200 {
+					t.Errorf("%s: %d are settled, %d refusals", name, part.Settled, len(part.Refusals))
+				}
+				for i := range 200 {
+					if p.taken[itemNo(i)] == 0 {
+						t.Errorf("%s: number %d is settled, and was not taken", name, i)
+					}
+				}
+			}
+		}
+	}
+}

@@ -326,6 +326,9 @@ func (r *runner) goOn(plan checkpoint.Plan, mark checkpoint.Mark, err error) str
 	hint := ""
 	if e, ok := errors.AsType[*uploader.Error](err); ok && e.Hint != "" {
 		hint = e.Hint + "\n"
+		if e.Kind == uploader.Refused {
+			hint += "if these rows are to be rejected all the same: the same command with --max-errors, and how many may be\n"
+		}
 	}
 	stopped := fmt.Sprintf("stopped at %s; everything before it is settled\n", place(plan, mark))
 	if errors.Is(err, pipeline.ErrSourceChanged) {
