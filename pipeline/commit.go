@@ -117,6 +117,7 @@ func (c *committer) ends(ctx context.Context, why error) error {
 		return why // what is in the air was cut off
 	}
 	c.im.flights.halt(why)
+	c.im.flights.settle(ctx, c.im.Drain)
 	if since, any := c.im.flights.uncertain(); any {
 		c.sending(since, c.im.mostInAir())
 	} else {

@@ -103,6 +103,7 @@ func (one *flight) now(left, paused bool) {
 	one.of.mu.Lock()
 	defer one.of.mu.Unlock()
 	if one.givenUp != nil {
+		one.left = one.left && left // nothing of it leaves any more
 		return
 	}
 	one.left, one.paused = left && one.kept == nil, paused && one.kept == nil
@@ -325,6 +326,40 @@ func (f *flights) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.inAir()
+}
+
+// settle waits for what is in the air, no longer than atMost, if nothing else may
+// have been taken: when every answer is a refusal, nothing is uncertain.
+func (f *flights) settle(ctx context.Context, atMost time.Duration) {
+	over := time.NewTimer(atMost)
+	defer over.Stop()
+	for {
+		inAir, news := f.onlyInAir()
+		if !inAir {
+			return
+		}
+		select {
+		case <-news:
+		case <-over.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// onlyInAir reports that something may have been taken, and that all of it has not
+// landed; news comes when that changes.
+func (f *flights) onlyInAir() (yes bool, news <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, one := range f.all {
+		if one.left && one.landed {
+			return false, nil
+		}
+		yes = yes || one.left
+	}
+	return yes, f.news
 }
 
 // uncertain is when the oldest flight began of which some may have been taken and

@@ -23,6 +23,7 @@ type wire struct {
 	mu       sync.Mutex
 	requests int
 	tokens   int
+	keyless  int // the status of the answer to who wants a token; 0: here it is
 	taken    map[string]int
 	gather   int           // the first so many requests are answered when all are there
 	there    chan struct{} // closed then
@@ -31,10 +32,16 @@ type wire struct {
 // newWire starts a wire, and makes a client of it.
 func newWire(t *testing.T, answer func([]string) (int, string)) (*wire, *uploader.Client) {
 	t.Helper()
+	return newWireFor(t, time.Minute, answer)
+}
+
+// newWireFor is newWire for a client that tries again for so long.
+func newWireFor(t *testing.T, retryFor time.Duration, answer func([]string) (int, string)) (*wire, *uploader.Client) {
+	t.Helper()
 	w := &wire{answer: answer, taken: map[string]int{}, there: make(chan struct{})}
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
-	c, err := uploader.New(uploader.Config{OrgID: "org", BaseURL: server.URL, Rate: []uploader.Window{}, RetryFor: time.Minute, Workers: 8},
+	c, err := uploader.New(uploader.Config{OrgID: "org", BaseURL: server.URL, Rate: []uploader.Window{}, RetryFor: retryFor, Workers: 8},
 		uploader.Credentials{Key: "k", Secret: "s"})
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +57,10 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if strings.HasSuffix(r.URL.Path, "/oauth/token") {
-		w.tokens++
+		if w.tokens++; w.keyless != 0 {
+			rw.WriteHeader(w.keyless)
+			return
+		}
 		fmt.Fprintf(rw, `{"access_token":"token-%d","expires_in":18000}`, w.tokens)
 		return
 	}

@@ -326,7 +326,7 @@ func (d *delivery) prove(ctx context.Context, refused *Error) error {
 	d.c.count.bisecting.Add(1)
 	what := d.c.submission(body)
 	what.token = d.token
-	what.departure, what.left = d.departure, true
+	what.departure, what.left = d.departure, d.left
 	out := d.c.do(ctx, what)
 	d.calls++
 	if out.token.text != "" {

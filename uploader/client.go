@@ -173,7 +173,7 @@ func (c *Client) do(ctx context.Context, what call) outcome {
 		t.lent = lent
 		switch {
 		case t.token.text == "": // nothing was sent
-		case v.do != throttle:
+		case !v.untaken:
 			what.left = true
 		case !what.left && what.departure != nil:
 			what.departure.Waiting()

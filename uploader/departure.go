@@ -8,22 +8,24 @@ import "context"
 // batches wait for the rate limits.
 //
 // It also knows when nothing of the batch is under way although some of it may
-// have been taken: then ending the context costs no answer, and only leaves the
+// have been taken, or it is taken apart: then ending the context costs no answer, and only leaves the
 // fate of the batch uncertain.
 //
 // The methods are called by the goroutine that called Submit, never when it has
 // returned.
 type Departure interface {
 	// Waiting is called when nothing of the batch can have been taken: at the
-	// start, and when all that was sent of it came back throttled.
+	// start, and when all that was sent of it came back with an answer that says
+	// so, throttled above all.
 	Waiting()
 	// Leaving is called after Waiting or Pausing, right before a request leaves.
 	// Where the context has ended when it returns, the request stays.
 	Leaving()
-	// Pausing is called when some of the batch may have been taken, nothing of it
-	// is under way, and another request has to be made: the same after a pause, or
-	// with a new token, or when the server lets us again; or one for a part, as
-	// the batch is taken apart.
+	// Pausing is called when nothing of the batch is under way, some of it may have
+	// been taken, and another request has to be made: the same after a pause, or
+	// with a new token, or when the server lets us again. It is also called before
+	// each request for a part, as the batch is taken apart, whether any was taken
+	// or not; if none was in the end, Waiting is called once more.
 	Pausing()
 	// Again is called when a request of the batch was refused, before another one is
 	// made for that: with a new token, or for a part. It may wait, until what others

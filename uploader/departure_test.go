@@ -70,8 +70,8 @@ func TestDepartureCalledBack(t *testing.T) {
 	}
 }
 
-// What came back throttled has not left; what came back with any other answer,
-// or none, may have been taken, and pauses from then on.
+// What came back with an answer that says so has not left; what came back with any
+// other, or none, may have been taken, and pauses from then on.
 func TestDepartureComesBack(t *testing.T) {
 	for _, test := range []struct {
 		first []answer
@@ -80,11 +80,14 @@ func TestDepartureComesBack(t *testing.T) {
 		{nil, "waiting leaving"},
 		{[]answer{status(429, "x")}, "waiting leaving waiting leaving"},
 		{[]answer{status(503, "x")}, "waiting leaving pausing leaving"},
-		{[]answer{status(401, "x")}, "waiting leaving pausing leaving"},
+		{[]answer{status(401, "x")}, "waiting leaving waiting leaving"},
+		{[]answer{status(403, "x"), status(503, "x")}, "waiting leaving waiting leaving pausing leaving"},
+		{[]answer{status(503, "x"), status(401, "x")}, "waiting leaving pausing leaving pausing leaving"},
 		{[]answer{{err: errors.New("reset")}}, "waiting leaving pausing leaving"},
 		{[]answer{status(429, "x"), status(503, "x"), status(429, "x")}, "waiting leaving waiting leaving pausing leaving pausing leaving"},
-		{[]answer{status(400, "x")}, "waiting leaving pausing leaving pausing leaving"}, // and taken apart
-		{[]answer{status(400, "x"), status(429, "x")}, "waiting leaving pausing leaving pausing leaving pausing leaving"},
+		{[]answer{status(400, "x")}, "waiting leaving waiting pausing leaving pausing leaving"}, // and taken apart
+		{[]answer{status(400, "x"), status(429, "x")}, "waiting leaving waiting pausing leaving waiting leaving pausing leaving"},
+		{[]answer{status(400, "x"), {status: 503, cut: true}}, "waiting leaving waiting pausing leaving pausing leaving pausing leaving"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake()

@@ -97,6 +97,9 @@ func (d *delivery) enough() bool {
 // are allowed: it may be the mapping, and then what was refused would have to be
 // mended row by row.
 func (d *delivery) ended(why error) error {
+	if !d.left && d.search.Batches > 0 {
+		d.departure.Waiting()
+	}
 	e, ok := why.(*Error)
 	if ok && (e.Kind != Temporary || len(d.suspects) > d.taken) {
 		return why

@@ -139,6 +139,18 @@ func meaningOf(op operation, status int) meaning {
 	return m
 }
 
+// refusesAll tells whether a status says that nothing of a request was taken. Of
+// statuses that the table does not know one by one, nobody knows who gives them,
+// and when.
+func refusesAll(status int) bool {
+	for _, row := range statusTable {
+		if row.first <= status && status <= row.last {
+			return row.first == row.last && status/100 == 4 && row.do != retry
+		}
+	}
+	return false
+}
+
 func lookUp(status int) meaning {
 	for _, row := range statusTable {
 		if row.first <= status && status <= row.last {

@@ -11,8 +11,10 @@ import (
 // can be done. The zero verdict is a success.
 type verdict struct {
 	meaning
-	after time.Duration // the server asks to wait so long; 0: it does not say
-	err   Error
+	// untaken says that nothing of the request was taken, for certain.
+	untaken bool
+	after   time.Duration // the server asks to wait so long; 0: it does not say
+	err     Error
 }
 
 // judge reads an exchange. size is that of the request's body. understood
@@ -28,6 +30,7 @@ func judge(op operation, x exchange, size int, understood, renewable bool, hide 
 		// for word, so it has to be all there. The next answer may be.
 		v.meaning = uncertain
 	}
+	v.untaken = v.do != accept && v.do != retry && refusesAll(x.status)
 	if !renewable {
 		v.meaning = v.meaning.withoutRenewal()
 	}

@@ -82,14 +82,15 @@ func TestGuardSourcesBehindTheMark(t *testing.T) {
 	g.holds(2)
 }
 
-// shutFrom answers 404 to submissions from the nth on, until it is open.
+// shutFrom answers submissions from the nth on with what says nothing of their fate, and ends
+// an import, until it is open.
 func shutFrom(nth int64, open *atomic.Bool) func(http.Handler) http.Handler {
 	var requests atomic.Int64
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/measurements") && !open.Load() && requests.Add(1) >= nth {
 				w.Header().Set("Content-Type", "application/json")
-				w.WriteHeader(http.StatusNotFound)
+				w.WriteHeader(http.StatusTeapot)
 				w.Write([]byte(`{"message":"gone"}`))
 				return
 			}

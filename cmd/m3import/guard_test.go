@@ -117,7 +117,7 @@ func TestGuardResume(t *testing.T) {
 							stop()
 							if !clean {
 								w.Header().Set("Content-Type", "application/json")
-								w.WriteHeader(http.StatusNotFound)
+								w.WriteHeader(http.StatusTeapot) // somebody else's word: it may have arrived
 								w.Write([]byte(`{"message":"gone"}`))
 								return
 							}
@@ -151,7 +151,7 @@ func TestGuardResume(t *testing.T) {
 // What an earlier import sent is not known when its state is damaged: then
 // nothing is sent that it may have sent too long ago.
 func TestGuardDamagedImport(t *testing.T) {
-	g := newGuarded(t, sandbox.Config{Faults: []sandbox.Fault{{Name: "shut", On: []string{"SubmitMeasurements"}, Status: 404}}})
+	g := newGuarded(t, sandbox.Config{Faults: []sandbox.Fault{{Name: "shut", On: []string{"SubmitMeasurements"}, Status: 418}}})
 	g.imports(exitFatal, "") // unfinished, and what it sent may have arrived
 	g.p.RemoveFaults()
 	g.imports(exitOK, "", "--restart")
