@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"regexp"
@@ -111,5 +112,65 @@ func TestUncertainOnlyWhatMayBe(t *testing.T) {
 		if im.Mark.FirstSent.IsZero() != c.certain || (im.Mark.MaxUncertain == 0) != c.certain {
 			t.Errorf("%s: %d measurements may have been taken since %v; nothing was: %v", c.name, im.Mark.MaxUncertain, im.Mark.FirstSent, c.certain)
 		}
+	}
+}
+
+// A row that was in a request of which nobody knows whether it was taken, and is
+// refused after that, tells since when it may be there: whether the try was of this
+// run or of one that crashed. The other refused rows say nothing of the kind, and
+// one that goes through a replay keeps what it says.
+func TestRefusedAfterAnUncertainTry(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	src := wireRows(t, 3_000, func(i int) bool { return i == 500 || i == 1500 })
+	refuse, lost := holding(`"closed"`, 400), false
+	_, client := newWire(t, func(items []string) (int, string) {
+		if !lost && len(items) == 1000 {
+			lost = true
+			return 504, "no"
+		}
+		return refuse(items)
+	})
+	papersOf := func(line string) (p struct{ Reason, Sent string }) {
+		var of struct {
+			Papers *struct{ Reason, Sent string } `json:"_reject"`
+		}
+		of.Papers = &p
+		if err := json.Unmarshal([]byte(line), &of); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	j := new(memory)
+	im := &Import{Sources: []checkpoint.Source{src}, Mapping: parse(t, wireMapping), Submit: client, Journal: j, Uploads: 1, Now: func() time.Time { return now }}
+	if err := im.Run(t.Context()); err != nil || len(j.rejects) != 2 {
+		t.Fatalf("%v, rejects %q", err, j.rejects)
+	}
+	first, second := papersOf(j.rejects[0]), papersOf(j.rejects[1])
+	if first.Sent != "2026-05-01T12:00:00Z" || !strings.HasSuffix(first.Reason, "; an earlier try may have been taken") {
+		t.Errorf("the row of the lost answer says %+v", first)
+	}
+	if second.Sent != "" || strings.Contains(second.Reason, "earlier") {
+		t.Errorf("a row that was never in doubt says %+v", second)
+	}
+
+	// After a crash, all that the mark calls uncertain may have been taken.
+	crashed := &Import{Sources: im.Sources, Mapping: im.Mapping, Submit: client, Journal: j, Uploads: 1, Limits: uploader.Limits{Items: 1000},
+		Mark: checkpoint.Mark{FirstSent: now.Add(-time.Hour), MaxUncertain: 1000}, Now: im.Now}
+	if err := crashed.Run(t.Context()); err != nil || len(j.rejects) != 4 {
+		t.Fatalf("%v, rejects %q", err, j.rejects)
+	}
+	first, second = papersOf(j.rejects[2]), papersOf(j.rejects[3])
+	if first.Sent != "2026-05-01T11:00:00Z" || second.Sent != "" {
+		t.Errorf("of the rows that may and may not have been sent before the crash: %+v, %+v", first, second)
+	}
+
+	// The account is still closed when the rejects are replayed.
+	replayed := writeFile(t, "rejects.ndjson", strings.Join(j.rejects[2:], "\n")+"\n")
+	again := &Import{Sources: []checkpoint.Source{replayed}, Mapping: im.Mapping, Submit: client, Journal: j, Now: time.Now}
+	if err := again.Run(t.Context()); err != nil || len(j.rejects) != 6 {
+		t.Fatalf("%v, rejects %q", err, j.rejects)
+	}
+	if kept, none := papersOf(j.rejects[4]), papersOf(j.rejects[5]); kept.Sent != first.Sent || none.Sent != "" {
+		t.Errorf("replayed: %+v, %+v", kept, none)
 	}
 }

@@ -166,6 +166,9 @@ func (c *committer) more(ctx context.Context, settled <-chan *parcel, due <-chan
 func (c *committer) take(p *parcel) {
 	c.group = append(c.group, p)
 	for i := range p.rejects {
+		if d := &p.rejects[i]; d.Stage == StageSend && c.doubt.left > 0 {
+			d.maySent(c.doubt.since)
+		}
 		c.line = p.rejects[i].appendLine(c.line[:0])
 		c.im.Journal.Reject(c.line)
 		if c.mark.RejectCodes == nil {

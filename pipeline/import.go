@@ -193,7 +193,8 @@ func (im *Import) submit(ctx context.Context, p *parcel) *parcel {
 	if audit, ok := im.Submit.(*Audit); ok {
 		audit.from(im, p.runs)
 	}
-	flying := im.flights.start(ctx, p, im.Now())
+	p.began = im.Now()
+	flying := im.flights.start(ctx, p, p.began)
 	var refusals []uploader.Refusal
 	err := context.Cause(flying)
 	if err == nil {

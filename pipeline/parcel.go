@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"time"
+
 	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/mapper"
 	"github.com/m3import/m3import/reader"
@@ -21,6 +23,7 @@ type parcel struct {
 	leases   []*lease         // chunks that runs point into, at most maxLeases
 	mappers  []*mapper.Mapper // of each lease
 	sent     int64            // the number of the flight; 0: the batch is empty
+	began    time.Time        // of the flight
 	begin    checkpoint.Position
 	papers   papers
 	err      error // ends the import here

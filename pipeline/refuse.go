@@ -150,6 +150,9 @@ func (r *refusal) row(rec *reader.Record, record int64) error {
 			draft.Landed = append(draft.Landed, r.mapper.Made(item))
 		}
 	}
+	if slices.ContainsFunc(refused, func(no uploader.Refusal) bool { return no.Unsure }) {
+		draft.maySent(r.parcel.began)
+	}
 	draft.UID = uidOf(r.parcel.batch.Item(refused[0].Item))
 	draft.place(r.run.source, record)
 	r.parcel.rejects = append(r.parcel.rejects, draft)

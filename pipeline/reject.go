@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/m3import/m3import/internal/jsonx"
@@ -41,6 +43,10 @@ type Reject struct {
 	// Landed are the names of the row's measurements that the platform took,
 	// of those that the mapping names.
 	Landed []string
+	// Sent is since when measurements of the row that the platform refused may
+	// have been taken all the same, by an earlier try that was not answered; zero
+	// when there was none. No earlier than that.
+	Sent time.Time
 }
 
 // rejectKey is the member of a reject line that holds its papers.
@@ -92,7 +98,7 @@ func draftFromRead(source, path string, e *reader.RowError) rejectDraft {
 // originColumns are where a row from a reject file says that it first stood.
 // A row that is rejected once more keeps them, so that the uid rule row, and a
 // person, find the place that it came from and not the file it passed through.
-var originColumns = []string{rejectKey + ".source", rejectKey + ".path", rejectKey + ".line", rejectKey + ".offset", rejectKey + ".record", rejectKey + ".landed"}
+var originColumns = []string{rejectKey + ".source", rejectKey + ".path", rejectKey + ".line", rejectKey + ".offset", rejectKey + ".record", rejectKey + ".landed", rejectKey + ".sent"}
 
 // withOrigin adds the origin columns behind the columns that the mapping asks
 // for, which keep their places.
@@ -115,7 +121,20 @@ func (r *Reject) origin(values []reader.Value) {
 		*dst, _ = strconv.ParseInt(string(values[2+i].Text), 10, 64)
 	}
 	_ = json.Unmarshal(values[5].Text, &r.Landed) // what is no list was a fault of the mapper's
+	r.Sent, _ = time.Parse(time.RFC3339, string(values[6].Text))
 }
+
+// maySent notes that a refused row may have been taken since a time.
+func (d *rejectDraft) maySent(since time.Time) {
+	if d.Sent.IsZero() || since.Before(d.Sent) {
+		d.Sent = since
+	}
+	if !strings.HasSuffix(d.Reason, sentText) {
+		d.Reason += sentText
+	}
+}
+
+const sentText = "; an earlier try may have been taken"
 
 func draftFromMap(path string, m *mapper.Mapper, rec *reader.Record, err error) rejectDraft {
 	d := rejectDraft{Reject: Reject{
@@ -185,6 +204,9 @@ func (r *Reject) AppendJSON(dst []byte) []byte {
 			dst = append(append(append(dst, `,"`...), m.key...), `":`...)
 			dst = jsonx.AppendStringS(dst, m.text)
 		}
+	}
+	if !r.Sent.IsZero() {
+		dst = append(r.Sent.UTC().AppendFormat(append(dst, `,"sent":"`...), time.RFC3339), '"')
 	}
 	before := `,"landed":[`
 	for _, name := range r.Landed {

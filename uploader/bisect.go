@@ -62,6 +62,7 @@ type delivery struct {
 	// have been taken.
 	departure Departure
 	left      bool
+	unsure    []span // of which a request ended without a word of their fate
 	took      []bool // which measurements were taken; nil: none, or all
 	allowed   allowance
 }
@@ -209,6 +210,9 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 	if out.lent {
 		d.lend(s)
 	}
+	if out.unsure {
+		d.unsure = append(d.unsure, s)
+	}
 	if out.token.text != "" {
 		d.token = out.token
 	}
@@ -233,7 +237,7 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 	if s.len() == 1 {
 		d.searches(Search{Refused: 1})
 		d.suspects = append(d.suspects, suspect{
-			Refusal: Refusal{Item: s.from, Status: out.err.Status, Message: out.err.Message},
+			Refusal: Refusal{Item: s.from, Status: out.err.Status, Message: out.err.Message, Unsure: d.sentBefore(s.from)},
 			why:     out.blame, hint: out.err.Hint, grant: grant{out.token.generation, d.calls},
 		})
 		if err := d.told(); err != nil {
@@ -250,6 +254,12 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// sentBefore tells whether a measurement was in a request of whose fate nothing is
+// known.
+func (d *delivery) sentBefore(item int) bool {
+	return slices.ContainsFunc(d.unsure, func(s span) bool { return s.from <= item && item < s.to })
 }
 
 // searches counts what is done about what was refused, for as long as the

@@ -175,7 +175,8 @@ func TestRefusalsKeepTheirWords(t *testing.T) {
 		return answer{}
 	}
 	refusals, err := c.Submit(t.Context(), numbered(1000))
-	want := fmt.Sprint([]Refusal{{3, 403, "no " + itemNo(3)}, {10, 400, "no " + itemNo(10)}, {700, 403, "no " + itemNo(700)}, {999, 422, "no " + itemNo(999)}})
+	want := fmt.Sprint([]Refusal{{Item: 3, Status: 403, Message: "no " + itemNo(3)}, {Item: 10, Status: 400, Message: "no " + itemNo(10)},
+		{Item: 700, Status: 403, Message: "no " + itemNo(700)}, {Item: 999, Status: 422, Message: "no " + itemNo(999)}})
 	if err != nil || fmt.Sprint(refusals) != want {
 		t.Errorf("%v, %v; want %s", refusals, err, want)
 	}

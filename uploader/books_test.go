@@ -23,11 +23,14 @@ type books struct {
 	mu    sync.Mutex
 
 	requests int
-	refused  int            // answered with 4xx
-	taken    map[string]int // by text
+	refused  int             // answered with 4xx
+	taken    map[string]int  // by text
+	unsure   map[string]bool // by text: it was in a request without an answer, or with one that says nothing
 }
 
-func newBooks() *books { return &books{fake: newFake(), taken: map[string]int{}} }
+func newBooks() *books {
+	return &books{fake: newFake(), taken: map[string]int{}, unsure: map[string]bool{}}
+}
 
 func (b *books) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !strings.HasSuffix(r.URL.Path, "/measurements") {
@@ -85,6 +88,11 @@ func (b *books) enter(s sent, items []string) answer {
 	if a.status == 200 {
 		for _, item := range items {
 			b.taken[item]++
+		}
+	}
+	if a.err != nil || a.status >= 500 || a.delay > time.Minute {
+		for _, item := range items {
+			b.unsure[item] = true
 		}
 	}
 	if a.status/100 == 4 && a.status != 429 {
@@ -153,7 +161,7 @@ func (b *books) check(n int, code int, numbers []int, refusals []Refusal, err er
 	}
 	var want []Refusal
 	for _, i := range numbers {
-		want = append(want, Refusal{Item: i, Status: code, Message: "no " + itemNo(i)})
+		want = append(want, Refusal{Item: i, Status: code, Message: "no " + itemNo(i), Unsure: b.unsure[itemNo(i)]})
 	}
 	if !slices.Equal(refusals, want) {
 		return fmt.Sprintf("refusals %v, want %v", refusals, want)

@@ -18,6 +18,9 @@ type Refusal struct {
 	Item    int // its index in the batch
 	Status  int
 	Message string
+	// Unsure says that an earlier request which held it ended without a word of
+	// its fate: it may have been taken then.
+	Unsure bool
 }
 
 // A Submitter gets the measurements of a batch to the platform.
@@ -165,12 +168,13 @@ type outcome struct {
 func (c *Client) do(ctx context.Context, what call) outcome {
 	patience := c.cfg.RetryFor
 	renewed := [blames]bool{onContentOrUs: what.outlived} // for a 401, for a 403
-	lent := false
+	lent, unsure := false, false
 	for retries := 0; ; {
 		start := time.Now()
 		v, t := c.try(ctx, what, patience)
 		lent = lent || t.lent
-		t.lent = lent
+		unsure = unsure || v.do == retry && t.token.text != ""
+		t.lent, t.unsure = lent, unsure
 		switch {
 		case t.token.text == "": // nothing was sent
 		case !v.untaken:
@@ -233,6 +237,9 @@ type attempt struct {
 	paced time.Duration // waited for the rate windows
 	lent  bool          // somebody may still be reading the body
 	left  bool          // some of the batch may have been taken, now or before
+	// unsure says that what became of the request, this time or earlier, is not known
+	// but by the answer at hand.
+	unsure bool
 }
 
 // try makes a call once.

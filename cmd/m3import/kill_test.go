@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"sync"
@@ -139,10 +140,14 @@ func (v *victim) compare(want map[string]string, wantRejects []byte) {
 	if len(got) != len(want) {
 		v.t.Errorf("in %d runs: %d measurements, want %d", v.now, len(got), len(want))
 	}
-	if got := v.rejects(); !bytes.Equal(got, wantRejects) {
+	if got := earlierTry.ReplaceAll(v.rejects(), nil); !bytes.Equal(got, wantRejects) {
 		v.t.Errorf("in %d runs the reject file came to differ: %s", v.now, firstDifference(got, wantRejects))
 	}
 }
+
+// earlierTry is what a reject of a row says of tries that a calm import had none
+// of.
+var earlierTry = regexp.MustCompile(`; an earlier try may have been taken|,"sent":"[^"]*"`)
 
 // firstDifference is the first line of got that is not as wanted.
 func firstDifference(got, want []byte) string {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/m3import/m3import/checkpoint"
@@ -74,20 +75,29 @@ func onceEach(rows []pipeline.Origin, sources []checkpoint.Source) error {
 	return nil
 }
 
-// eachReject gives the papers of each line of a reject file to do. An error
-// names the line.
+// rejectPapers are what a line of a reject file says of its row.
+type rejectPapers struct {
+	Stage pipeline.Stage `json:"stage"`
+	pipeline.Origin
+	Sent time.Time `json:"sent"` // the platform may have taken it since then; zero: it has not
+}
+
+// eachReject gives the stage and the origin of each line of a reject file to do. An
+// error names the line.
 func eachReject(path string, do func(pipeline.Stage, pipeline.Origin) error) error {
+	return eachPapers(path, func(p rejectPapers) error { return do(p.Stage, p.Origin) })
+}
+
+// eachPapers is eachReject with all that the line says.
+func eachPapers(path string, do func(rejectPapers) error) error {
 	return eachRejectLine(path, func(text []byte) error {
 		var line struct {
-			Papers struct {
-				Stage pipeline.Stage `json:"stage"`
-				pipeline.Origin
-			} `json:"_reject"`
+			Papers rejectPapers `json:"_reject"`
 		}
 		if err := json.Unmarshal(text, &line); err != nil {
 			return err
 		}
-		return do(line.Papers.Stage, line.Papers.Origin)
+		return do(line.Papers)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/m3import/m3import/checkpoint"
 	"github.com/m3import/m3import/sandbox"
@@ -70,5 +71,23 @@ func TestRejectsInAnotherForm(t *testing.T) {
 		case c.line != "" && (code != exitUsage || held != 2 || !strings.Contains(stderr, c.line+"is no JSON object: a reject file has one object a line (jq -c . puts them back)")):
 			t.Errorf("%s: exit code %d, %d measurements\n%s", c.name, code, held, stderr)
 		}
+	}
+}
+
+// Since when a refused row may have been taken is read from the reject file.
+func TestRejectPapers(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "rejects.ndjson")
+	writeFiles(t, dir, map[string]string{"rejects.ndjson": `{"id":"a","_reject":{"source":"x.csv","line":2,"offset":7,"record":1,"path":"/x.csv","stage":"send","sent":"2026-05-01T12:00:00Z"}}` + "\n" +
+		`{"id":"b","_reject":{"source":"x.csv","line":3,"offset":9,"record":2,"path":"/x.csv","stage":"send"}}` + "\n"})
+	var all []rejectPapers
+	if err := eachPapers(path, func(p rejectPapers) error { all = append(all, p); return nil }); err != nil || len(all) != 2 {
+		t.Fatal(all, err)
+	}
+	if want := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC); !all[0].Sent.Equal(want) || all[0].Offset != 7 || all[0].Stage != "send" {
+		t.Errorf("read %+v", all[0])
+	}
+	if !all[1].Sent.IsZero() || all[1].Path != "/x.csv" {
+		t.Errorf("read %+v", all[1])
 	}
 }
