@@ -218,6 +218,9 @@ func recordsFrom(src *reader.Source, at reader.Pos) iter.Seq2[*reader.Record, er
 // are about when it made several.
 func refusalText(refused []uploader.Refusal, of int) string {
 	text := fmt.Sprintf("the platform refused it with status %d: %s", refused[0].Status, refused[0].Message)
+	if refused[0].Hint != "" {
+		text += " (" + refused[0].Hint + ")"
+	}
 	switch {
 	case of == 1:
 		return text

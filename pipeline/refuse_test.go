@@ -154,3 +154,15 @@ func TestRefusedUIDIsUnescaped(t *testing.T) {
 		t.Errorf("uid %q, want %q", got, want)
 	}
 }
+
+// What the platform's words mean for a measurement alone stands behind them.
+func TestRefusalTextExplains(t *testing.T) {
+	no := uploader.Refusal{Status: 403, Message: "Forbidden", Hint: "a filter"}
+	if text := refusalText([]uploader.Refusal{no}, 1); text != "the platform refused it with status 403: Forbidden (a filter)" {
+		t.Error(text)
+	}
+	no.Hint = ""
+	if text := refusalText([]uploader.Refusal{no}, 1); text != "the platform refused it with status 403: Forbidden" {
+		t.Error(text)
+	}
+}

@@ -237,7 +237,7 @@ func (d *delivery) ask(ctx context.Context, s span) (bool, error) {
 	if s.len() == 1 {
 		d.searches(Search{Refused: 1})
 		d.suspects = append(d.suspects, suspect{
-			Refusal: Refusal{Item: s.from, Status: out.err.Status, Message: out.err.Message, Unsure: d.sentBefore(s.from)},
+			Refusal: Refusal{Item: s.from, Status: out.err.Status, Message: out.err.Message, Hint: hintAlone(out.err), Unsure: d.sentBefore(s.from)},
 			why:     out.blame, hint: out.err.Hint, grant: grant{out.token.generation, d.calls},
 		})
 		if err := d.told(); err != nil {

@@ -175,8 +175,8 @@ func TestRefusalsKeepTheirWords(t *testing.T) {
 		return answer{}
 	}
 	refusals, err := c.Submit(t.Context(), numbered(1000))
-	want := fmt.Sprint([]Refusal{{Item: 3, Status: 403, Message: "no " + itemNo(3)}, {Item: 10, Status: 400, Message: "no " + itemNo(10)},
-		{Item: 700, Status: 403, Message: "no " + itemNo(700)}, {Item: 999, Status: 422, Message: "no " + itemNo(999)}})
+	want := fmt.Sprint([]Refusal{{Item: 3, Status: 403, Message: "no " + itemNo(3), Hint: hintFilter}, {Item: 10, Status: 400, Message: "no " + itemNo(10)},
+		{Item: 700, Status: 403, Message: "no " + itemNo(700), Hint: hintFilter}, {Item: 999, Status: 422, Message: "no " + itemNo(999)}})
 	if err != nil || fmt.Sprint(refusals) != want {
 		t.Errorf("%v, %v; want %s", refusals, err, want)
 	}
@@ -420,6 +420,32 @@ func TestAllowedRefusals(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// The words of whoever refuses a measurement are about a request of one, and a
+// filter has none: what they mean for the measurement is said.
+func TestRefusalsAreExplained(t *testing.T) {
+	for _, test := range []struct {
+		answer answer
+		want   string
+	}{
+		{status(400, "measurements[0].uid: too long"), hintFirst},
+		{status(400, "the account is closed"), ""},
+		{status(403, "Forbidden"), hintFilter},
+	} {
+		p := newBooks()
+		c := p.client(t, nil)
+		p.rule = func(_ int, _ sent, items []string) answer {
+			if guilty(400, 7)(items).status != 0 {
+				return test.answer
+			}
+			return answer{}
+		}
+		refusals, err := c.Submit(t.Context(), numbered(20))
+		if err != nil || len(refusals) != 1 || refusals[0].Hint != test.want || !strings.Contains(test.answer.body, refusals[0].Message) {
+			t.Errorf("%+v: %+v, %v", test.answer, refusals, err)
 		}
 	}
 }

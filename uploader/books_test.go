@@ -162,6 +162,9 @@ func (b *books) check(n int, code int, numbers []int, refusals []Refusal, err er
 	var want []Refusal
 	for _, i := range numbers {
 		want = append(want, Refusal{Item: i, Status: code, Message: "no " + itemNo(i), Unsure: b.unsure[itemNo(i)]})
+		if code == 403 || code == 415 {
+			want[len(want)-1].Hint = hintFilter
+		}
 	}
 	if !slices.Equal(refusals, want) {
 		return fmt.Sprintf("refusals %v, want %v", refusals, want)

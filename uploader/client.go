@@ -18,6 +18,8 @@ type Refusal struct {
 	Item    int // its index in the batch
 	Status  int
 	Message string
+	// Hint says what the words may mean for a measurement alone, or is empty.
+	Hint string
 	// Unsure says that an earlier request which held it ended without a word of
 	// its fate: it may have been taken then.
 	Unsure bool

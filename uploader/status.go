@@ -3,6 +3,7 @@ package uploader
 import (
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // operation is a kind of request; what some statuses mean depends on it.
@@ -71,12 +72,29 @@ const (
 	hintAddress  = "this is not what the platform answers: check " + envBaseURL + " and " + envIngestURL + ", and any proxy between"
 	hintToken    = "credentials not accepted: check " + envKey + " and " + envSecret + ", and that the Service User still has them"
 	hintUpload   = "either the organization " + envOrgID + " is not the one of these credentials, or they lack the permission to upload measurements, " +
-		"or a firewall rule dislikes the text of a measurement (SQL, ../, <script>, ${jndi:), or the body is too large; an ended token is ruled out, a new one was tried"
+		"or a firewall rule dislikes the text of a measurement (SQL, ../, <script>, ${jndi:), or the body is too large; an ended token is unlikely, as a new one was tried, unless tokens are ended again and again"
 	hintCertificate = "the certificate is not one that this machine trusts: check the address; behind a proxy that opens TLS, its certificate has to be installed (or named by SSL_CERT_FILE)"
 	hintGiven       = "the token of " + envToken + " may have ended, and cannot be renewed: set a new one; or unset it, since it goes before " + envKey + " and " + envSecret + ", and have these set, for tokens that are renewed; " +
 		"a good one belongs to another organization than " + envOrgID + ", or lacks the permission, or a firewall rule dislikes the request"
 	hintConfig = "either the organization " + envOrgID + " is not the one of these credentials, or they lack the permission to read its configuration (config:retrieve)"
 )
+
+// The hints for a measurement that was refused alone.
+const (
+	hintFilter = "a text in it looks like SQL, a script, or the like, to a filter before the platform"
+	hintFirst  = "measurements[0] is this one, sent alone"
+)
+
+// hintAlone is what the refusal of a measurement that was sent alone may mean.
+func hintAlone(e *Error) string {
+	switch {
+	case e.Status == 403, e.Status == 415:
+		return hintFilter
+	case strings.Contains(e.Message, "measurements[0]"):
+		return hintFirst
+	}
+	return ""
+}
 
 // statusTable is the one place that knows what a status means. The first row
 // that holds a status counts; a status outside of all rows means the last one.
