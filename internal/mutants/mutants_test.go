@@ -33,7 +33,7 @@ var mutants = []mutant{
 		"sent := new(uploader.Batch)\n\t\tfor i := range p.batch.Len() {\n\t\t\t_ = sent.Add(p.batch.Item(i))\n\t\t}\n\t\tgo im.Submit.Submit(flying, sent)",
 	}}, "./pipeline", "TestPlatformFails|TestStopAndGoOn"},
 	{"commit although the answer is an error", "pipeline/commit.go", []edit{{
-		"for ok && p != nil && p.err == nil {", "for ok && p != nil && (p.err == nil || p.batch.Len() > 0) {",
+		"if why = p.err; why != nil {", "if why = p.err; why != nil && p.batch.Len() == 0 {",
 	}}, "./pipeline", "TestPlatformFails"},
 	{"settle out of order", "pipeline/ordered.go", []edit{
 		{"jobs := make(chan job)\n", "jobs := make(chan job)\n\tshared := make(chan Out, window+n)\n"},
@@ -43,7 +43,7 @@ var mutants = []mutant{
 		"im.slots = make(chan struct{}, im.Window)", "im.slots = make(chan struct{}, im.Window+8)",
 	}}, "./pipeline", "TestWindowBoundsACrash"},
 	{"forget the last batch", "pipeline/pack.go", []edit{{
-		"if len(p.cur.stays) > 0 {\n\t\tsend(ctx, out, p.cur)", "if len(p.cur.stays) > 1 {\n\t\tsend(ctx, out, p.cur)",
+		"if len(p.cur.stays) > 0 {\n\t\tp.hand()", "if len(p.cur.stays) > 1 {\n\t\tp.hand()",
 	}}, "./pipeline", "TestSameWhateverTheSizes"},
 	{"merge totals twice", "pipeline/ledger.go", []edit{{
 		"have.sum.Merge(&t.sum)\n", "have.sum.Merge(&t.sum)\n\tif have.count > 0 {\n\t\thave.sum.Merge(&t.sum)\n\t}\n",
@@ -84,6 +84,18 @@ var mutants = []mutant{
 	{"call a stop clean that gave something up", "pipeline/commit.go", []edit{{
 		"c.im.flights.uncertain(); any {", "c.im.flights.uncertain(); any && false {",
 	}}, "./pipeline", "TestStopInAnOutage"},
+	{"take a part of a row for all of it", "pipeline/cutoff.go", []edit{{
+		"if !c.found && c.next <= c.settled {", "if !c.found && from < c.settled {",
+	}}, "./pipeline", "TestPartOfABatchIsSettled"},
+	{"go on taking apart after a stop", "uploader/bisect.go", []edit{{
+		"d.departure.Pausing() // a stop", "_ = 0 // a stop",
+	}}, "./pipeline", "TestStopWhileTakenApart"},
+	{"call an answer that is missing a refusal", "uploader/client.go", []edit{{
+		"case !v.untaken:", "case !v.untaken && v.do != retry:",
+	}}, "./pipeline", "TestUncertainOnlyWhatMayBe"},
+	{"send on behind the reject that is one too many", "pipeline/pack.go", []edit{{
+		"if err := p.im.tooMany(p.known); err != nil {", "if err := p.im.tooMany(p.known); err != nil && p.at.Record < 0 {",
+	}}, "./pipeline", "TestTooManyRejectsSendsNothingBehind"},
 	{"write rejects where nobody finds them", "checkpoint/rejects.go", []edit{{
 		"t.sum, t.watch = sum, j.watchRejects", "t.sum, t.watch = sum, nil",
 	}}, "./cmd/m3import", "TestRejectsEditedWhileTheRunIsAtWork"},
