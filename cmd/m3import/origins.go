@@ -13,71 +13,98 @@ import (
 	"github.com/m3import/m3import/pipeline"
 )
 
-// guardOrigins looks at the rows that a replay of rejects is to send: another
-// import may have sent them since, from a source that was mended.
+// guardOrigins looks at the rows that a replay of rejects is to send, from a position
+// on: another import may have sent them since, from a source that was mended; or the
+// one that rejected them, when it had no answer to an earlier try.
 func (r *runner) guardOrigins(plan checkpoint.Plan, from checkpoint.Position, before *sent) error {
 	others, err := r.otherRejects(plan, before)
 	if err != nil {
 		return err
 	}
-	late, rows := make(map[string]checkpoint.Import), int64(0) // by the path of the origin
-	since, again := make(map[pipeline.Origin]bool), int64(0)   // rows, and those of them that may be in
+	o := &origins{r: r, plan: plan, before: before, others: others, late: make(map[string]string), seen: make(map[pipeline.Origin]bool)}
 	for i, src := range plan.Sources[min(from.Source, len(plan.Sources)):] {
-		own := importOf(src.Path)
-		forebears, n := before.forebears(own), int64(0)
-		read := make(map[string][]sourceOf) // by the path of the origin
-		err := eachReject(src.Path, func(_ pipeline.Stage, at pipeline.Origin) error {
-			if n++; i == 0 && n <= from.Record || at.Path == "" || at.Path == "-" {
-				return nil // it is settled; or where it stood does not tell it from others
-			}
-			if _, known := read[at.Path]; !known {
-				read[at.Path] = before.of(before.origin(at.Path, forebears))
-			}
-			found, later := false, since[at]
-			since[at] = true
-			for _, was := range slices.Concat(read[at.Path], others[before.row(at)]) {
-				if forebears[was.Plan.ID] || was.Plan.ID == plan.ID {
-					continue // of them the row is not in
-				}
-				if r.age(was.Plan.Started) >= safeWindow {
-					late[at.Path], found = was.Import, true
-				}
-				_, taken := rejectsOf(was.source().Path)
-				later = later || before.held(was) > 0 && (taken || was.Plan.Started.After(before.imports[own].Plan.Started))
-			}
-			if later {
-				again++
-			}
-			if found {
-				rows++
-			}
-			return nil
-		})
-		if err != nil {
+		settled := int64(0)
+		if i == 0 {
+			settled = from.Record
+		}
+		if err := o.file(src, settled); err != nil {
 			return coded(exitUsage, err, "")
 		}
 	}
-	if again > 0 {
+	return o.verdict()
+}
+
+// origins are rejects, looked at one by one.
+type origins struct {
+	r      *runner
+	plan   checkpoint.Plan
+	before *sent
+	others map[string][]sourceOf    // by row: who has taken it from another reject file
+	seen   map[pipeline.Origin]bool // rows that stand before it
+	again  int64                    // rows that may be in
+	tooOld int64                    // rows that may have arrived too long ago
+	late   map[string]string        // where those come from, in words
+}
+
+// file looks at a reject file, but for the rows that are settled.
+func (o *origins) file(src checkpoint.Source, settled int64) error {
+	own, n := importOf(src.Path), int64(0)
+	forebears := o.before.forebears(own)
+	read := make(map[string][]sourceOf) // by the path of the origin
+	return eachPapers(src.Path, func(p rejectPapers) error {
+		if n++; n <= settled {
+			return nil
+		}
+		old, in := false, !p.Sent.IsZero()
+		if in && o.r.age(p.Sent) >= safeWindow {
+			o.late[p.Path+" "], old = fmt.Sprintf("of %s, an earlier try may have been taken on %s", visible(p.Path), p.Sent.Format("2006-01-02")), true
+		}
+		if p.Path != "" && p.Path != "-" { // else where it stood does not tell it from others
+			if _, known := read[p.Path]; !known {
+				read[p.Path] = o.before.of(o.before.origin(p.Path, forebears))
+			}
+			in = in || o.seen[p.Origin]
+			o.seen[p.Origin] = true
+			for _, was := range slices.Concat(read[p.Path], o.others[o.before.row(p.Origin)]) {
+				if forebears[was.Plan.ID] || was.Plan.ID == o.plan.ID {
+					continue // of them the row is not in
+				}
+				if o.r.age(was.Plan.Started) >= safeWindow {
+					o.late[p.Path], old = fmt.Sprintf("%s was read by import %s, on %s", visible(p.Path), was.Plan.ID, was.Plan.Started.Format("2006-01-02")), true
+				}
+				_, taken := rejectsOf(was.source().Path)
+				in = in || o.before.held(was) > 0 && (taken || was.Plan.Started.After(o.before.imports[own].Plan.Started))
+			}
+		}
+		if in {
+			o.again++
+		}
+		if old {
+			o.tooOld++
+		}
+		return nil
+	})
+}
+
+// verdict warns of rows that may be in, or refuses to send them.
+func (o *origins) verdict() error {
+	r := o.r
+	if o.again > 0 {
 		what := "of a uid the platform keeps what came first"
 		if r.job.mapping != nil && r.job.mapping.UsesRule(mapper.RuleContent, mapper.RuleRow) {
 			what = "with the uid rule of the mapping they are billed beside it where they differ"
 		}
-		text := fmt.Sprintf("may be in already: %s, whose row stands in another reject file, too, or in a source that was imported since; %s", plural(again, "reject"), what)
+		text := fmt.Sprintf("may be in already: %s, whose row was sent with no answer, or stands in another reject file, too, or in a source that was imported since; %s", plural(o.again, "reject"), what)
 		if !r.f.force && strings.HasPrefix(what, "with") {
 			return coded(exitUsage, errors.New(text), "delete the lines of those that are in; then add --force")
 		}
 		r.app.warn("warning: %s", text)
 	}
-	if rows == 0 || r.f.allowBeyond {
+	if o.tooOld == 0 || r.f.allowBeyond {
 		return nil
 	}
-	var texts []string
-	for _, path := range slices.Sorted(maps.Keys(late)) {
-		im := late[path]
-		texts = append(texts, fmt.Sprintf("%s was read by import %s, on %s", visible(path), im.Plan.ID, im.Plan.Started.Format("2006-01-02")))
-	}
-	return coded(exitUsage, fmt.Errorf("%w: %s stood in sources that were imported more than 34 days ago, and may have arrived then: %s",
-		errBeyondWindow, plural(rows, "reject"), firstFewOf(texts, 5, "other source")),
+	texts := slices.Sorted(maps.Values(o.late))
+	return coded(exitUsage, fmt.Errorf("%w: %s may have arrived more than 34 days ago: %s", errBeyondWindow, plural(o.tooOld, "reject"), firstFewOf(texts, 5, "other source")),
 		"m3ter knows a uid for 35 days: what arrived then would be billed twice\n"+
 			"delete the lines of rows that are in (the data explorer shows them); then add --allow-beyond-dedupe-window")
 }

@@ -129,7 +129,7 @@ func eachRejectLine(path string, do func([]byte) error) error {
 		switch {
 		case len(text) == 0:
 		case text[0] != '{' || !json.Valid(text):
-			return fmt.Errorf("%s: line %d is no JSON object: a reject file has one object a line (jq -c . puts them back)", path, n)
+			return fmt.Errorf("%s: line %d is no JSON object: a reject file has one object a line, with its numbers as they were written", path, n)
 		default:
 			if err := do(text); err != nil {
 				return fmt.Errorf("%s, line %d: %w", path, n, err)

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -435,4 +439,50 @@ func TestOpenUntilItIsIn(t *testing.T) {
 		g.days.Store(20)
 		g.does(exitUsage, []string{twice, "send it alone, with  m3import run", "--force " + a}, "run", "-m", m, glob)
 	})
+}
+
+// A row may have been taken by a try that had no answer, and have been refused by
+// the next: its reject says since when, and the guard counts from then.
+func TestGuardRejectThatMayBeIn(t *testing.T) {
+	var tries atomic.Int64
+	g := &told{newGuarded(t, sandbox.Config{Middleware: func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasSuffix(r.URL.Path, "/measurements") || tries.Load() < 0 {
+				next.ServeHTTP(w, r)
+				return
+			}
+			answer := func(status int, text string) {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(status)
+				w.Write([]byte(text))
+			}
+			body, _ := io.ReadAll(r.Body)
+			switch r.Body = io.NopCloser(bytes.NewReader(body)); {
+			case tries.Add(1) == 1:
+				next.ServeHTTP(httptest.NewRecorder(), r)
+				answer(http.StatusGatewayTimeout, "")
+			case bytes.Contains(body, []byte("00:00:01Z")):
+				answer(http.StatusBadRequest, `{"message":"closed"}`)
+			default:
+				next.ServeHTTP(w, r)
+			}
+		})
+	}}), new(atomic.Bool)}
+	m := g.by("m.yaml", "content")
+	g.does(exitRejects, []string{"may have been taken"}, "run", "-m", m, g.csv("a.csv", "1=1", "2=2"))
+	g.holds(2)
+	tries.Store(-1 << 40)
+	for day, words := range map[int64]string{10: "may be in already: 1 reject", 40: forgotten} {
+		g.days.Store(day)
+		flags := []string{"replay", "rejects"}
+		if day == 40 {
+			flags = append(flags, "--force")
+		}
+		g.does(exitUsage, []string{words}, append(flags, "--dry-run")...)
+		g.does(exitUsage, []string{words}, flags...)
+	}
+	g.holds(2)
+	g.days.Store(10)
+	g.does(exitOK, []string{"may be in already"}, "replay", "rejects", "--force")
+	g.holds(2)
 }
