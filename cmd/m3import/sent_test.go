@@ -460,7 +460,7 @@ func TestGuardRejectThatMayBeIn(t *testing.T) {
 			switch r.Body = io.NopCloser(bytes.NewReader(body)); {
 			case tries.Add(1) == 1:
 				next.ServeHTTP(httptest.NewRecorder(), r)
-				answer(http.StatusGatewayTimeout, "")
+				answer(http.StatusGatewayTimeout, `{"message":"late"}`)
 			case bytes.Contains(body, []byte("00:00:01Z")):
 				answer(http.StatusBadRequest, `{"message":"closed"}`)
 			default:
