@@ -171,6 +171,7 @@ func (c *Client) do(ctx context.Context, what call) outcome {
 	patience := c.cfg.RetryFor
 	renewed := [blames]bool{onContentOrUs: what.outlived} // for a 401, for a 403
 	lent, unsure := false, false
+	var first time.Time // of the tries that may have been taken, by the wall clock
 	for retries := 0; ; {
 		start := time.Now()
 		v, t := c.try(ctx, what, patience)
@@ -185,6 +186,9 @@ func (c *Client) do(ctx context.Context, what call) outcome {
 			what.departure.Waiting()
 		}
 		t.left = what.left
+		if what.left && first.IsZero() {
+			first = start.Round(0)
+		}
 		switch {
 		case v.do == accept:
 			c.count.good()
@@ -229,9 +233,19 @@ func (c *Client) do(ctx context.Context, what call) outcome {
 				return outcome{err: c.cancelled(ctx, v), attempt: t}
 			}
 		}
+		if !first.IsZero() && time.Now().Round(0).Sub(first) >= safeWindow {
+			v.err.Kind = Temporary
+			v.err.Message += "; gave up, as the first try was more than 34 days ago by the clock, and m3ter knows a uid for 35: what arrived then would be billed twice"
+			return outcome{err: &v.err, blame: v.blame, attempt: t}
+		}
 		c.count.retries.Add(1)
 	}
 }
+
+// safeWindow is how long after its first try a batch may be tried again: the
+// platform takes a uid once within 35 days, and as new after that. It is by the wall
+// clock, as the other one stands still on a machine that was put to sleep.
+const safeWindow = 34 * 24 * time.Hour
 
 // attempt is a call that was made once.
 type attempt struct {

@@ -113,6 +113,33 @@ func TestSubmitRetries(t *testing.T) {
 	}
 }
 
+// What may have been taken is not tried again once the platform may have forgotten
+// it, however long retries may last; what surely was not, is.
+func TestNoRetryPastTheWindow(t *testing.T) {
+	for name, c := range map[string]struct {
+		first answer
+		sent  int
+	}{
+		"no answer": {answer{status: 504, body: "{}", header: map[string]string{"Retry-After": "3000000"}}, 1},
+		"throttled": {answer{status: 429, body: "{}", header: map[string]string{"Retry-After": "3000000"}}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				f.submit = answers(c.first, accepted)
+				client := f.client(t, func(cfg *Config) { cfg.RetryFor = 2000 * time.Hour })
+				_, err := submitOne(t, f, client)
+				if len(f.submits) != c.sent || (err == nil) != (c.sent == 2) {
+					t.Fatalf("%d requests, error %v", len(f.submits), err)
+				}
+				if e, ok := errors.AsType[*Error](err); err != nil && (!ok || e.Kind != Temporary || !strings.Contains(e.Message, "34 days ago")) {
+					t.Errorf("%v", err)
+				}
+			})
+		})
+	}
+}
+
 // A final answer is given once, with words for a person. What it says of a
 // single measurement that nothing else is known of is a refusal only if it can
 // be about nothing but that.
