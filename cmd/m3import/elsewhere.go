@@ -142,7 +142,8 @@ func (r *runner) doneIn(counts func(dir string) bool) (map[string][]sourceOf, er
 		return nil, err
 	}
 	done := make(map[string][]sourceOf)
-	for _, im := range all {
+	for n := range all {
+		im := &all[n]
 		if !counts(im.dir) || !im.Mark.Finished || im.Plan.MappingHash != r.job.mappingHash {
 			continue
 		}
@@ -162,7 +163,7 @@ var wasReset = regexp.MustCompile(`\.reset-\d{8}T\d{6}Z$`)
 
 // sourceOf is a source of a known import.
 type sourceOf struct {
-	known
+	*known
 	at int
 }
 

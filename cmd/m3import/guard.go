@@ -30,7 +30,7 @@ func (r *runner) guardResume(plan checkpoint.Plan, mark checkpoint.Mark) error {
 		return err
 	}
 	rest := plan.Sources[min(mark.Position.Source, len(plan.Sources)):]
-	if err := r.guardRest(plan, rest, before); err != nil {
+	if err := r.guardRest(plan, mark.Position, rest, before); err != nil {
 		return err
 	}
 	if plan.Kind == rejectsKind {
@@ -111,10 +111,12 @@ func (r *runner) guardStdin() error {
 	if err != nil || r.f.allowBeyond {
 		return err
 	}
-	for _, im := range r.ofTheJob(imports, r.dir()) {
+	stdin := slices.DeleteFunc(r.ofTheJob(imports, r.dir()), func(im known) bool { return im.Plan.Sources[0].Path != "-" })
+	for _, im := range stdin {
 		age := r.age(im.Plan.Started)
-		if im.Plan.Sources[0].Path != "-" || im.Mark.Finished || age < safeWindow || im.Mark.Counts.Accepted+im.Mark.MaxUncertain == 0 {
-			continue
+		asked := slices.ContainsFunc(stdin, func(later known) bool { return later.Plan.Started.Sub(im.Plan.Started) >= safeWindow })
+		if asked || im.Mark.Finished || age < safeWindow || im.Mark.Counts.Accepted+im.Mark.MaxUncertain == 0 {
+			continue // of what was asked about once, a person has decided
 		}
 		return coded(exitUsage, fmt.Errorf("%w: an import of standard input, %s, began %s and was not finished; up to %s of it may have arrived",
 			errBeyondWindow, im.Plan.ID, agoText(age), rowsText(im.Mark.Counts.Accepted+im.Mark.MaxUncertain)),
@@ -151,14 +153,14 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 		return err
 	}
 	var changes []change
-	var again int64
-	late := false
+	var again, late int64
 	for i, src := range plan.Sources {
+		was := past[i]
+		late += was.late
 		if c, changed := r.changeOf(src, before, anyImport); changed {
 			changes = append(changes, c)
-		} else if was, known := past[i]; known {
+		} else if was.late == 0 {
 			again += was.most
-			late = late || r.age(was.first.Plan.Started) >= safeWindow
 		}
 	}
 	if err := r.guardUIDs(changes); err != nil {
@@ -167,10 +169,13 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 	r.app.warnAll(r.tornBefore(plan, before))
 	r.app.warnAll(r.twinsBefore(plan.Sources, before))
 	r.app.warnAll(changeNotes(changes))
-	switch {
-	case again > 0 && late:
-		r.app.warn("warning: up to %s sent before, some more than 34 days ago: those that are sent again may be billed a second time", rowsText(again))
-	case again > 0:
+	if late > 0 { // which was allowed
+		r.app.warn("warning: up to %s sent more than 34 days ago: those that are sent again may be billed a second time", rowsText(late))
+	}
+	if before.missed > 0 {
+		r.app.warn("warning: %s were not compared with what earlier ones began with, as they are too many: a file that was moved and has grown is not known again among them", plural(int64(before.missed), "source"))
+	}
+	if again > 0 {
 		r.app.say("up to %s sent before: sent again under the same uids, which the platform ignores and counts against your allowance", rowsText(again))
 	}
 	return nil
@@ -233,10 +238,15 @@ func (r *runner) warnOfMapping(plan checkpoint.Plan, imports []checkpoint.Import
 // guardRest looks at what an unfinished import has still to read for rows that
 // another import has sent: one that began since, in another state directory, or
 // one that began before and was not too long ago then.
-func (r *runner) guardRest(plan checkpoint.Plan, rest []checkpoint.Source, before *sent) error {
-	return r.tooLate(rest, r.pastOf(rest, before, func(im checkpoint.Import) bool {
+func (r *runner) guardRest(plan checkpoint.Plan, at checkpoint.Position, rest []checkpoint.Source, before *sent) error {
+	past := r.pastOf(rest, before, func(im checkpoint.Import) bool {
 		return im.Plan.ID != plan.ID && plan.Started.Sub(im.Plan.Started) < safeWindow
-	}))
+	})
+	// Of one that has grown, the old rows may lie before the mark.
+	if was, known := past[0]; known && at.Offset >= was.longest && continues(was.first.source(), rest[0]) {
+		delete(past, 0)
+	}
+	return r.tooLate(rest, past)
 }
 
 // tooLate refuses sources that were first sent too long ago.
@@ -249,8 +259,12 @@ func (r *runner) tooLate(sources []checkpoint.Source, before map[int]past) error
 			continue
 		}
 		if age := r.age(was.first.Plan.Started); age >= safeWindow {
+			name := src.Path
+			if old := was.first.source().Path; old != src.Path {
+				name += ", with what " + old + " held,"
+			}
 			late = append(late, fmt.Sprintf("%s was first imported %s, on %s (up to %s then)",
-				src.Path, agoText(age), was.first.Plan.Started.Format("2006-01-02"), rowsText(was.most)))
+				name, agoText(age), was.first.Plan.Started.Format("2006-01-02"), rowsText(was.late)))
 			if !slices.ContainsFunc(of, func(im checkpoint.Import) bool { return im.Plan.ID == was.first.Plan.ID }) {
 				of = append(of, was.first.Import)
 			}
@@ -300,6 +314,9 @@ func atStake(of []checkpoint.Import) (text string) {
 type past struct {
 	first sourceOf // that may have sent some of it
 	most  int64    // rows that one of them may have sent, at the most
+	late  int64    // the same, of those that began too long ago
+	// longest is the size of the largest of their sources.
+	longest int64
 }
 
 // pastOf finds for each source, by its index, the imports among those that count
@@ -322,7 +339,10 @@ func (r *runner) pastOf(sources []checkpoint.Source, before *sent, counts func(c
 			if !known || s.Plan.Started.Before(was.first.Plan.Started) {
 				was.first = s
 			}
-			was.most = max(was.most, rows)
+			was.most, was.longest = max(was.most, rows), max(was.longest, s.source().Size)
+			if r.age(s.Plan.Started) >= safeWindow {
+				was.late = max(was.late, rows)
+			}
 			all[i] = was
 		}
 	}

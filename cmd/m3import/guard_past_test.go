@@ -143,7 +143,7 @@ func TestGuardPackedFile(t *testing.T) {
 	}
 	run := []string{"run", "-q", "-m", g.mapping(), gz}
 	g.days.Store(40)
-	g.does(exitUsage, []string{"usage.csv.gz was first imported 40 days ago"}, run...)
+	g.does(exitUsage, []string{"usage.csv held, was first imported 40 days ago"}, run...)
 	g.days.Store(20)
 	g.does(exitOK, []string{"usage.csv.gz is usage.csv in another form, or changed, since import"}, "run", "-m", g.mapping(), gz)
 	g.holds(10)

@@ -189,13 +189,13 @@ func TestGuardReadsCountsOnce(t *testing.T) {
 		t.Fatalf("%d imports, %v", len(imports), err)
 	}
 	k := newKnown(imports[0], dir)
-	if n := (sourceOf{k, 0}).accepted(); n != 3 {
+	if n := (sourceOf{&k, 0}).accepted(); n != 3 {
 		t.Errorf("%d rows of a.csv were accepted, want 3", n)
 	}
 	if err := os.Remove(filepath.Join(filepath.Dir(imports[0].Rejects), "sources.ndjson")); err != nil {
 		t.Fatal(err)
 	}
-	if n := (sourceOf{k, 1}).accepted(); n != 4 {
+	if n := (sourceOf{&k, 1}).accepted(); n != 4 {
 		t.Errorf("%d rows of b.csv were accepted, want 4", n)
 	}
 }

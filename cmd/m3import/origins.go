@@ -21,7 +21,7 @@ func (r *runner) guardOrigins(plan checkpoint.Plan, from checkpoint.Position, be
 	if err != nil {
 		return err
 	}
-	o := &origins{r: r, plan: plan, before: before, others: others, late: make(map[string]string), seen: make(map[pipeline.Origin]bool)}
+	o := &origins{r: r, plan: plan, before: before, others: others, bad: make(map[string]map[string]bool), late: make(map[string]string), seen: make(map[pipeline.Origin]bool)}
 	for i, src := range plan.Sources[min(from.Source, len(plan.Sources)):] {
 		settled := int64(0)
 		if i == 0 {
@@ -39,11 +39,12 @@ type origins struct {
 	r      *runner
 	plan   checkpoint.Plan
 	before *sent
-	others map[string][]sourceOf    // by row: who has taken it from another reject file
-	seen   map[pipeline.Origin]bool // rows that stand before it
-	again  int64                    // rows that may be in
-	tooOld int64                    // rows that may have arrived too long ago
-	late   map[string]string        // where those come from, in words
+	others map[string][]sourceOf      // by row: who has taken it from another reject file
+	bad    map[string]map[string]bool // by import: the rows in its reject file
+	seen   map[pipeline.Origin]bool   // rows that stand before it
+	again  int64                      // rows that may be in
+	tooOld int64                      // rows that may have arrived too long ago
+	late   map[string]string          // where those come from, in words
 }
 
 // file looks at a reject file, but for the rows that are settled.
@@ -66,7 +67,7 @@ func (o *origins) file(src checkpoint.Source, settled int64) error {
 			in = in || o.seen[p.Origin]
 			o.seen[p.Origin] = true
 			for _, was := range slices.Concat(read[p.Path], o.others[o.before.row(p.Origin)]) {
-				if forebears[was.Plan.ID] || was.Plan.ID == o.plan.ID {
+				if forebears[was.Plan.ID] || was.Plan.ID == o.plan.ID || o.rejectedBy(was)[o.before.row(p.Origin)] {
 					continue // of them the row is not in
 				}
 				if o.r.age(was.Plan.Started) >= safeWindow {
@@ -84,6 +85,21 @@ func (o *origins) file(src checkpoint.Source, settled int64) error {
 		}
 		return nil
 	})
+}
+
+// rejectedBy are the rows that an import rejected, as far as its file is there.
+func (o *origins) rejectedBy(was sourceOf) map[string]bool {
+	rows, known := o.bad[was.Plan.ID]
+	if !known {
+		rows = make(map[string]bool)
+		// What cannot be read says nothing: then the row is asked about.
+		_ = eachReject(was.Rejects, func(_ pipeline.Stage, at pipeline.Origin) error {
+			rows[o.before.row(at)] = true
+			return nil
+		})
+		o.bad[was.Plan.ID] = rows
+	}
+	return rows
 }
 
 // verdict warns of rows that may be in, or refuses to send them.

@@ -18,10 +18,12 @@ type sent struct {
 	imports   map[string]known      // by id
 	byPlace   map[string][]sourceOf // newest first
 	byContent map[string][]sourceOf // by contentKey, newest first
-	byHead    map[string][]sourceOf // by Print.Head
+	byHead    map[string][]string   // the contentKeys that begin so, by Print.Head
+	rows      map[string][]sourceOf // byContent, of those that the platform may hold rows of
 	takers    map[string][]sourceOf // by import: its reject file, as it was read since
 	small     []int64               // the sizes of those of at most 64 KiB, rising
 	looks     int                   // how many beginnings were compared so far
+	missed    int                   // sources whose beginnings were not
 	grown     map[string][]sourceOf // by path: what grownFrom has found
 	folders   map[string]string     // without symbolic links
 }
@@ -36,11 +38,12 @@ func (r *runner) sentBefore() (*sent, error) {
 	slices.SortStableFunc(all, func(a, b known) int { return b.Plan.Started.Compare(a.Plan.Started) })
 	s := &sent{
 		imports: make(map[string]known), byPlace: make(map[string][]sourceOf), byContent: make(map[string][]sourceOf),
-		byHead: make(map[string][]sourceOf), takers: make(map[string][]sourceOf), grown: make(map[string][]sourceOf), folders: make(map[string]string),
+		byHead: make(map[string][]string), rows: make(map[string][]sourceOf), takers: make(map[string][]sourceOf), grown: make(map[string][]sourceOf), folders: make(map[string]string),
 	}
-	for _, im := range all {
+	for n := range all {
+		im := &all[n]
 		if was, twice := s.imports[im.Plan.ID]; !twice || was.Mark.Counts.Read < im.Mark.Counts.Read { // of a state directory that was copied
-			s.imports[im.Plan.ID] = im
+			s.imports[im.Plan.ID] = *im
 		}
 		for i, src := range im.Plan.Sources {
 			if !im.reached(i) {
@@ -54,11 +57,13 @@ func (r *runner) sentBefore() (*sent, error) {
 			s.byPlace[place] = append(s.byPlace[place], one)
 			if src.Head != "" {
 				key := contentKey(src.Print)
-				s.byContent[key] = append(s.byContent[key], one)
-				s.byHead[src.Head] = append(s.byHead[src.Head], one)
-				if src.Size > 0 && src.Size < headBytes {
-					s.small = append(s.small, src.Size)
+				if len(s.byContent[key]) == 0 && src.Size > 0 {
+					s.byHead[src.Head] = append(s.byHead[src.Head], key)
+					if src.Size < headBytes {
+						s.small = append(s.small, src.Size)
+					}
 				}
+				s.byContent[key] = append(s.byContent[key], one)
 			}
 			if id, is := rejectsOf(src.Path); is {
 				s.takers[id] = append(s.takers[id], one)
@@ -73,17 +78,21 @@ func (r *runner) sentBefore() (*sent, error) {
 // headBytes is how much of a source its Print.Head is of, at most.
 const headBytes = 64 << 10
 
-// grownFrom are the sources that src begins with: a log, say, that was moved and has
-// grown. Text alone grows so.
+// grownFrom are the sources that src begins with and that the platform may hold rows
+// of: a log, say, that was moved and has grown. Text alone grows so.
 func (s *sent) grownFrom(src checkpoint.Source) (from []sourceOf) {
-	// Each new source is compared with each size that there was. Where that would
-	// take long, as with ten thousand of both, it is left.
-	const most = 200_000
+	// Each new source is compared with each size that there was, some million times
+	// a second. Where that would take too long it is left, and told.
+	const most = 20_000_000
 	if found, known := s.grown[src.Path]; known {
 		return found
 	}
 	defer func() { s.grown[src.Path] = from }()
-	if s.looks += len(s.small) + 1; len(s.byHead) == 0 || s.looks > most {
+	if len(s.byHead) == 0 {
+		return nil
+	}
+	if s.looks += len(s.small) + 1; s.looks > most {
+		s.missed++
 		return nil
 	}
 	f, err := os.Open(src.Path)
@@ -91,7 +100,8 @@ func (s *sent) grownFrom(src checkpoint.Source) (from []sourceOf) {
 		return nil
 	}
 	defer f.Close()
-	heads, err := checkpoint.Beginnings(f, s.small)
+	sizes, _ := slices.BinarySearch(s.small, src.Size) // those that are smaller
+	heads, err := checkpoint.Beginnings(f, s.small[:sizes])
 	if err != nil {
 		return nil
 	}
@@ -99,14 +109,30 @@ func (s *sent) grownFrom(src checkpoint.Source) (from []sourceOf) {
 		heads = append(heads, src.Head)
 	}
 	for _, head := range heads {
-		for _, was := range s.byHead[head] {
-			if continues(was.source(), src) {
-				from = append(from, was)
+		for _, key := range s.byHead[head] {
+			was := s.byContent[key][0].source()
+			if was.Size < src.Size && len(s.withRows(key)) > 0 && continues(was, src) {
+				from = append(from, s.withRows(key)...)
 			}
 		}
 	}
 	slices.SortStableFunc(from, func(a, b sourceOf) int { return b.Plan.Started.Compare(a.Plan.Started) })
 	return from
+}
+
+// withRows are the sources with a content that the platform may hold rows of, newest
+// first: a header alone, which many files begin with, says nothing about them.
+func (s *sent) withRows(key string) []sourceOf {
+	list, known := s.rows[key]
+	if !known {
+		for _, was := range s.byContent[key] {
+			if s.held(was) > 0 {
+				list = append(list, was)
+			}
+		}
+		s.rows[key] = list
+	}
+	return slices.Clip(list)
 }
 
 // rejectsOf is the import that the reject file at path belongs to, wherever its
@@ -168,7 +194,10 @@ func boolInt(b bool) int {
 // named are those whose rows had the same name in their uids, or none, as those of
 // src have.
 func (s *sent) holding(src checkpoint.Source) (named, others []sourceOf) {
-	for _, was := range append(s.withContent(src), s.grownFrom(src)...) {
+	if src.Head == "" {
+		return nil, nil
+	}
+	for _, was := range append(s.withRows(contentKey(src.Print)), s.grownFrom(src)...) {
 		if was.source().Name == src.Name {
 			named = append(named, was)
 		} else {
@@ -176,14 +205,6 @@ func (s *sent) holding(src checkpoint.Source) (named, others []sourceOf) {
 		}
 	}
 	return named, others
-}
-
-// withContent are the sources with the content of src, newest first.
-func (s *sent) withContent(src checkpoint.Source) []sourceOf {
-	if src.Head == "" {
-		return nil
-	}
-	return slices.Clip(s.byContent[contentKey(src.Print)])
 }
 
 // of are the sources that may have had rows of src: at its place, with its content,
@@ -197,7 +218,7 @@ func (s *sent) of(src checkpoint.Source) (all []sourceOf) {
 	seen := make(map[visit]bool)
 	add := func(list []sourceOf) {
 		for _, was := range list {
-			if key := (visit{was.Plan.ID, was.at}); !seen[key] {
+			if key := (visit{was.Plan.ID, was.at}); !seen[key] && s.held(was) > 0 {
 				seen[key] = true
 				all = append(all, was)
 			}
@@ -209,8 +230,8 @@ func (s *sent) of(src checkpoint.Source) (all []sourceOf) {
 	for i := 0; i < len(all); i++ {
 		was := all[i].source()
 		add(s.byPlace[s.place(was.Path)])
-		for _, twin := range s.withContent(was) {
-			if twin.source().Name == was.Name {
+		for _, twin := range s.withRows(contentKey(was.Print)) {
+			if was.Head != "" && twin.source().Name == was.Name {
 				add([]sourceOf{twin})
 			}
 		}

@@ -246,7 +246,7 @@ func TestGuardFindsWhatWasSent(t *testing.T) {
 			g.does(exitOK, nil, "run", "-m", g.mapping(), g.csv("a.csv", "1=1", "2=2"))
 			g.days.Store(36)
 			g.moves("a.csv", "b.csv")
-			g.does(exitUsage, []string{forgotten, "b.csv was first imported 36 days ago"}, "run", "-m", g.mapping(), g.csv("b.csv", "1=1", "2=2", "3=3"))
+			g.does(exitUsage, []string{forgotten, "a.csv held, was first imported 36 days ago"}, "run", "-m", g.mapping(), g.csv("b.csv", "1=1", "2=2", "3=3"))
 		},
 		"moved, and grown, and large": func(g *told) {
 			long := strings.Repeat("\n", 70_000)
@@ -254,7 +254,7 @@ func TestGuardFindsWhatWasSent(t *testing.T) {
 			g.days.Store(36)
 			g.moves("a.csv", "b.csv")
 			b := g.path("b.csv", "id,who,when,n\n"+long+"e1,acme,2026-01-01T00:00:00Z,1\ne2,acme,2026-01-01T00:00:00Z,1\n")
-			g.does(exitUsage, []string{forgotten, "b.csv was first imported 36 days ago"}, "run", "-m", g.mapping(), b)
+			g.does(exitUsage, []string{forgotten, "a.csv held, was first imported 36 days ago"}, "run", "-m", g.mapping(), b)
 			b = g.path("b.csv", "id,who,when,n\n"+long+"e5,acme,2026-01-01T00:00:00Z,1\ne2,acme,2026-01-01T00:00:00Z,1\n")
 			g.does(exitOK, nil, "run", "-m", g.mapping(), b) // it begins otherwise
 		},
@@ -485,4 +485,60 @@ func TestGuardRejectThatMayBeIn(t *testing.T) {
 	g.days.Store(10)
 	g.does(exitOK, []string{"may be in already"}, "replay", "rejects", "--force")
 	g.holds(2)
+}
+
+// What shares nothing but a header with what was sent, or was asked about once, goes
+// in without a question, however long ago that was.
+func TestGuardAsksNoMoreThanItMust(t *testing.T) {
+	t.Run("a header alone", func(t *testing.T) {
+		g := tell(t)
+		glob := filepath.Join(g.dir, "[a-z].csv")
+		g.does(exitOK, nil, "run", "-m", g.mapping(), glob, "--if-no-input", "ok")
+		g.csv("a.csv")
+		g.does(exitOK, nil, "run", "-m", g.mapping(), glob)
+		g.days.Store(1)
+		g.csv("a.csv", "1=1")
+		g.does(exitOK, nil, "run", "-m", g.mapping(), glob)
+		g.days.Store(40)
+		g.csv("b.csv", "2=2")
+		g.does(exitOK, nil, "run", "-m", g.mapping(), glob)
+		g.holds(2)
+	})
+	t.Run("standard input, once", func(t *testing.T) {
+		g := tell(t)
+		g.stdin = "id,who,when,n\na,acme,2026-01-01T00:00:00Z,1\nb,acme,2026-01-01T00:00:00Z,1\n"
+		run := []string{"run", "-m", g.mapping(), "-"}
+		g.halfWay(run...)
+		g.does(exitOK, nil, run...)
+		g.days.Store(40)
+		g.does(exitUsage, []string{forgotten}, run...)
+		g.stdin = strings.ReplaceAll(g.stdin, "acme", "other")
+		g.does(exitOK, nil, append(run, "--allow-beyond-dedupe-window")...)
+		g.days.Store(80)
+		g.does(exitOK, nil, run...)
+	})
+	t.Run("a row that every import rejected", func(t *testing.T) {
+		g := tell(t)
+		m := g.by("m.yaml", "content")
+		for day, rows := range [][]string{{"1=x"}, {"1=x", "2=2"}, {"1=x", "2=2", "3=3"}} {
+			g.days.Store(int64(day))
+			g.does(exitRejects, nil, "run", "-m", m, g.csv("a.csv", rows...))
+		}
+		g.mends("x", "1")
+		g.days.Store(20)
+		g.does(exitOK, nil, "replay", "rejects")
+		g.holds(3)
+	})
+	t.Run("the old rows are before the mark", func(t *testing.T) {
+		g := tell(t)
+		g.does(exitOK, nil, "run", "-m", g.mapping(), g.csv("a.csv", "1=1"))
+		g.days.Store(10)
+		run := []string{"run", "-m", g.mapping(), g.csv("a.csv", "1=1", "2=2", "3=3")}
+		g.halfWay(run...)
+		g.days.Store(45)
+		if _, stderr := g.does(exitOK, nil, append(run, "--allow-beyond-dedupe-window")...); strings.Contains(stderr, "was first imported") {
+			t.Error(stderr)
+		}
+		g.holds(3)
+	})
 }

@@ -10,32 +10,33 @@ import (
 	"github.com/m3import/m3import/uploader"
 )
 
-// stake counts batches, sends none, and ends after so many.
+// stake counts measurements, sends none, and ends after so many.
 type stake struct {
 	left int64
 	end  context.CancelFunc
 }
 
-func (s *stake) Submit(context.Context, *uploader.Batch) ([]uploader.Refusal, error) {
-	if s.left--; s.left <= 0 {
+func (s *stake) Submit(_ context.Context, b *uploader.Batch) ([]uploader.Refusal, error) {
+	if s.left -= int64(b.Len()); s.left <= 0 {
 		s.end()
 	}
 	return nil, nil
 }
 
 // amountsInDoubt reads what may have arrived of an import that ended without a clean stop:
-// as many batches after the mark as can have been in the air. It is what a person
+// as many measurements after the mark as can have been in the air, and a few
+// more. It is what a person
 // needs to know before they send it again too late; to read it in any other case
 // would only hold up the import.
 func (r *runner) amountsInDoubt(plan checkpoint.Plan, mark checkpoint.Mark) (measurements int64, totals []checkpoint.Total, err error) {
 	ctx, end := context.WithCancel(context.Background())
 	defer end()
-	s := &stake{left: (mark.MaxUncertain + int64(r.f.batchSize) - 1) / int64(r.f.batchSize), end: end}
+	s := &stake{left: mark.MaxUncertain, end: end}
 	from := mark
 	from.Counts, from.Current, from.Totals, from.RejectCodes = checkpoint.Counts{}, checkpoint.Counts{}, nil, nil
 	im := &pipeline.Import{
 		Sources: plan.Sources, Mapping: r.job.mapping, Reader: r.f.reader(), Select: r.f.selection, Now: r.app.now,
-		Submit: s, Limits: uploader.Limits{Items: r.f.batchSize, Bytes: r.f.batchBytes}, Journal: pipeline.Forget{}, Mark: from, Uploads: 1,
+		Submit: s, Limits: uploader.Limits{Items: max(10, perRow(r.job.mapping))}, Journal: pipeline.Forget{}, Mark: from, Uploads: 1,
 	}
 	if err = im.Run(ctx); err != nil && ctx.Err() == nil {
 		return 0, nil, err
