@@ -226,15 +226,21 @@ func (f *flights) end(p *parcel) error {
 	defer f.mu.Unlock()
 	one := f.all[p.sent]
 	one.landed = true
-	for f.arrived[p.sent] = true; f.arrived[f.turn+1]; f.turn++ {
-		delete(f.arrived, f.turn+1)
-	}
-	f.tell()
 	one.keep(nil) // which frees what the context holds
 	if one.kept != nil {
 		return one.kept
 	}
 	return one.givenUp
+}
+
+// next lets the one behind p go on, if that waits for it: what came of p is known.
+func (f *flights) next(p *parcel) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.arrived[p.sent] = true; f.arrived[f.turn+1]; f.turn++ {
+		delete(f.arrived, f.turn+1)
+	}
+	f.tell()
 }
 
 // stop keeps what has not left, gives up what waits for another try, and returns

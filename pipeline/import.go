@@ -213,6 +213,7 @@ func (im *Import) submit(ctx context.Context, p *parcel) *parcel {
 	if err != nil {
 		im.flights.fail(p, err)
 	}
+	im.flights.next(p) // not before it is known that it failed
 	if p.err = err; partly {
 		if some, bad := im.partly(p, known); some && bad == nil {
 			p.err, p.then = nil, err

@@ -124,13 +124,16 @@ func renewalOf(expiry time.Time) time.Time {
 func (t *tokens) renewable() bool { return t.fetch != nil }
 
 // refuse says that the server did not take a token: the next get brings
-// another one. Of several that were refused the same token, the first does it.
-func (t *tokens) refuse(refused token) {
+// another one. Of several that were refused the same token, the first does it. It
+// reports false when another one was there already.
+func (t *tokens) refuse(refused token) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.current.generation == refused.generation {
-		t.current.text = ""
+	if t.current.generation != refused.generation {
+		return false
 	}
+	t.current.text = ""
+	return true
 }
 
 // renewals is the number of tokens fetched after the first one.

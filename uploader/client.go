@@ -170,7 +170,7 @@ type outcome struct {
 func (c *Client) do(ctx context.Context, what call) outcome {
 	patience := c.cfg.RetryFor
 	renewed := [blames]bool{onContentOrUs: what.outlived} // for a 401, for a 403
-	lent, unsure := false, false
+	lent, unsure, replaced := false, false, 0
 	var first time.Time // of the tries that may have been taken, by the wall clock
 	for retries := 0; ; {
 		start := time.Now()
@@ -194,9 +194,11 @@ func (c *Client) do(ctx context.Context, what call) outcome {
 			c.count.good()
 			return outcome{attempt: t}
 		case v.do == renew && !renewed[v.blame]:
-			c.auth.refuse(t.token)
+			// A token that others have replaced meanwhile says nothing of the one in
+			// its place: to go over to that is no renewal.
+			renewed[v.blame] = c.auth.refuse(t.token) || replaced >= maxReplaced
+			replaced++
 			what.token = token{}
-			renewed[v.blame] = true
 			c.count.retries.Add(1)
 			what.pausing()
 			if what.departure != nil {
@@ -241,6 +243,10 @@ func (c *Client) do(ctx context.Context, what call) outcome {
 		c.count.retries.Add(1)
 	}
 }
+
+// maxReplaced is how many tokens of one call may turn out to be replaced by others: the
+// one that a search has kept for its next request.
+const maxReplaced = 1
 
 // safeWindow is how long after its first try a batch may be tried again: the
 // platform takes a uid once within 35 days, and as new after that. It is by the wall

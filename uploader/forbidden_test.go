@@ -195,7 +195,8 @@ func TestForbiddenSideBySide(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if most := 80 * alone; p.requests > most {
+		// One more each, where another has replaced the token that was kept.
+		if most := 80 * (alone + 1); p.requests > most {
 			t.Errorf("%d requests, want at most %d", p.requests, most)
 		}
 	})

@@ -8,6 +8,10 @@ import (
 	"syscall"
 )
 
+// Nobody who asks where an import is means to kill it, as the default would before
+// there is an answer.
+func init() { signal.Ignore(syscall.SIGUSR1) }
+
 // onAsk calls tell each time that somebody sends SIGUSR1, until stop is called.
 func onAsk(tell func()) (stop func()) {
 	asked, done := make(chan os.Signal, 1), make(chan struct{})
@@ -22,5 +26,9 @@ func onAsk(tell func()) (stop func()) {
 			}
 		}
 	}()
-	return func() { signal.Stop(asked); close(done) }
+	return func() {
+		signal.Stop(asked)
+		signal.Ignore(syscall.SIGUSR1)
+		close(done)
+	}
 }
