@@ -23,9 +23,9 @@ const (
 	DefaultDrain   = 30 * time.Second
 )
 
-// DefaultWindow is three batches for each upload, so that some can be in the air,
-// some wait for the next commit, and some for an upload.
-func DefaultWindow(uploads int) int { return 3 * uploads }
+// DefaultWindow is two batches for each upload: one in the air, and one that waits
+// for the next commit or for an upload.
+func DefaultWindow(uploads int) int { return 2 * uploads }
 
 // ErrStopped is what Run returns when it was asked to stop and did: all that
 // was read is settled and committed, and there is more to read.
