@@ -17,6 +17,9 @@ type stake struct {
 }
 
 func (s *stake) Submit(_ context.Context, b *uploader.Batch) ([]uploader.Refusal, error) {
+	if s.left <= 0 {
+		return nil, pipeline.ErrStopped // it came before the end was heard of
+	}
 	if s.left -= int64(b.Len()); s.left <= 0 {
 		s.end()
 	}
