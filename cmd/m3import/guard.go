@@ -242,8 +242,10 @@ func (r *runner) guardRest(plan checkpoint.Plan, at checkpoint.Position, rest []
 	past := r.pastOf(rest, before, func(im checkpoint.Import) bool {
 		return im.Plan.ID != plan.ID && plan.Started.Sub(im.Plan.Started) < safeWindow
 	})
-	// Of one that has grown, the old rows may lie before the mark.
-	if was, known := past[0]; known && at.Offset >= was.longest && continues(was.first.source(), rest[0]) {
+	// Of one that has only grown since, all old rows may lie before the mark.
+	if was, known := past[0]; known && !slices.ContainsFunc(was.all, func(s sourceOf) bool {
+		return s.source().Size > at.Offset || !continues(s.source(), rest[0])
+	}) {
 		delete(past, 0)
 	}
 	return r.tooLate(rest, past)
@@ -315,8 +317,7 @@ type past struct {
 	first sourceOf // that may have sent some of it
 	most  int64    // rows that one of them may have sent, at the most
 	late  int64    // the same, of those that began too long ago
-	// longest is the size of the largest of their sources.
-	longest int64
+	all   []sourceOf
 }
 
 // pastOf finds for each source, by its index, the imports among those that count
@@ -339,7 +340,7 @@ func (r *runner) pastOf(sources []checkpoint.Source, before *sent, counts func(c
 			if !known || s.Plan.Started.Before(was.first.Plan.Started) {
 				was.first = s
 			}
-			was.most, was.longest = max(was.most, rows), max(was.longest, s.source().Size)
+			was.most, was.all = max(was.most, rows), append(was.all, s)
 			if r.age(s.Plan.Started) >= safeWindow {
 				was.late = max(was.late, rows)
 			}

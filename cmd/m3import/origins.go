@@ -61,13 +61,14 @@ func (o *origins) file(src checkpoint.Source, settled int64) error {
 			o.late[p.Path+" "], old = fmt.Sprintf("of %s, an earlier try may have been taken on %s", visible(p.Path), p.Sent.Format("2006-01-02")), true
 		}
 		if p.Path != "" && p.Path != "-" { // else where it stood does not tell it from others
+			origin := o.before.origin(p.Path, forebears)
 			if _, known := read[p.Path]; !known {
-				read[p.Path] = o.before.of(o.before.origin(p.Path, forebears))
+				read[p.Path] = o.before.of(origin)
 			}
 			in = in || o.seen[p.Origin]
 			o.seen[p.Origin] = true
 			for _, was := range slices.Concat(read[p.Path], o.others[o.before.row(p.Origin)]) {
-				if forebears[was.Plan.ID] || was.Plan.ID == o.plan.ID || o.rejectedBy(was)[o.before.row(p.Origin)] {
+				if forebears[was.Plan.ID] || was.Plan.ID == o.plan.ID || o.rejectedBy(was, origin)[o.before.row(p.Origin)] {
 					continue // of them the row is not in
 				}
 				if o.r.age(was.Plan.Started) >= safeWindow {
@@ -87,19 +88,40 @@ func (o *origins) file(src checkpoint.Source, settled int64) error {
 	})
 }
 
-// rejectedBy are the rows that an import rejected, as far as its file is there.
-func (o *origins) rejectedBy(was sourceOf) map[string]bool {
-	rows, known := o.bad[was.Plan.ID]
+// rejectedBy are the rows that an import rejected, as far as its file is there, and
+// as it is sure that a place in what it read is the same row as in origin.
+func (o *origins) rejectedBy(was sourceOf, origin checkpoint.Source) map[string]bool {
+	key := fmt.Sprint(was.Plan.ID, " ", was.at, " ", contentKey(origin.Print))
+	rows, known := o.bad[key]
 	if !known {
 		rows = make(map[string]bool)
-		// What cannot be read says nothing: then the row is asked about.
-		_ = eachReject(was.Rejects, func(_ pipeline.Stage, at pipeline.Origin) error {
-			rows[o.before.row(at)] = true
-			return nil
-		})
-		o.bad[was.Plan.ID] = rows
+		if o.beginAlike(was.source(), origin) {
+			// What cannot be read says nothing: then the row is asked about.
+			_ = eachReject(was.Rejects, func(_ pipeline.Stage, at pipeline.Origin) error {
+				rows[o.before.row(at)] = true
+				return nil
+			})
+		}
+		o.bad[key] = rows
 	}
 	return rows
+}
+
+// beginAlike reports whether two sources were the same, or what is there now begins
+// with both.
+func (o *origins) beginAlike(a, b checkpoint.Source) bool {
+	if a.Head == "" || b.Head == "" {
+		return false
+	}
+	if a.Diff(b.Print) == "" {
+		return true
+	}
+	now, err := o.r.job.fingerprint(b.Path)
+	if err != nil {
+		return false
+	}
+	begins := func(was checkpoint.Source) bool { return was.Diff(now.Print) == "" || continues(was, now) }
+	return begins(a) && begins(b)
 }
 
 // verdict warns of rows that may be in, or refuses to send them.

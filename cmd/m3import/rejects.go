@@ -89,7 +89,8 @@ func takenElsewhere(im checkpoint.Import, imports []checkpoint.Import) (bool, er
 			if contentKey(now.Print) != contentKey(src.Print) {
 				continue
 			}
-			if same, err := sameContent(src, now); err != nil || same {
+			same, err := sameContent(src, now)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) || same {
 				return same, err
 			}
 		}

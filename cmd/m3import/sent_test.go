@@ -284,6 +284,28 @@ func TestGuardFindsWhatWasSent(t *testing.T) {
 			g.days.Store(38)
 			g.does(exitUsage, []string{forgotten, "first imported 38 days ago"}, "run", "-m", g.mapping(), filepath.Join(g.dir, "b.csv"), "--force")
 		},
+		"another row in the place of one that was rejected": func(g *told) {
+			m := g.by("m.yaml", "content")
+			g.does(exitRejects, nil, "run", "-m", m, g.csv("a.csv", "1=x", "2=2"))
+			g.mends("x", "1.0")
+			g.days.Store(1)
+			g.does(exitRejects, nil, "run", "-m", m, g.csv("a.csv", "3=x", "1=1", "2=2"))
+			g.days.Store(2)
+			g.does(exitUsage, []string{"may be in already"}, "replay", "rejects", g.stateOf("a-"))
+		},
+		"old rows behind the mark of a grown file": func(g *told) {
+			a := g.csv("a.csv", "1=1", "2=2")
+			g.does(exitOK, nil, "run", "-m", g.mapping(), a)
+			g.days.Store(5)
+			g.does(exitOK, nil, "run", "-m", g.mapping(), g.csv("a.csv", "9=9"))
+			g.days.Store(10)
+			g.csv("a.csv", "1=1", "2=2", "3=3", "9=9")
+			g.open.Store(false)
+			g.does(exitFatal, nil, "run", "-m", g.mapping(), a, "--batch-size", "2", "--workers", "1")
+			g.open.Store(true)
+			g.days.Store(45)
+			g.does(exitUsage, []string{forgotten}, "run", "-m", g.mapping(), a)
+		},
 		"a slice, tried": func(g *told) {
 			g.does(exitOK, nil, "run", "-m", g.by("m.yaml", "content"), g.csv("a.csv", "1=1"))
 			g.does(exitUsage, []string{"another mapping"}, "replay", "slice", "-m", g.by("m2.yaml", "content", elsewhere), filepath.Join(g.dir, "a.csv"), "--lines", "2-2", "--dry-run")
