@@ -9,6 +9,7 @@ import (
 
 	"github.com/m3import/m3import/internal/decimal"
 	"github.com/m3import/m3import/internal/jsonx"
+	"github.com/m3import/m3import/internal/uuidv5"
 	"github.com/m3import/m3import/reader"
 )
 
@@ -114,7 +115,7 @@ func (m *Mapper) UID(rec *reader.Record) (string, bool) {
 	uid, fe := e.uid.early(&out, rec)
 	if fe == nil && !e.uid.direct {
 		var text [uuidLen]byte
-		out.hash.putUUID(&text)
+		uuidv5.Write(&text, uuidv5.Pad(out.hash))
 		uid = text[:]
 	}
 	return string(uid), fe == nil

@@ -22,7 +22,7 @@ type Output struct {
 	known    knownKeys
 	native   []nativeField
 	scratch  []byte
-	hash     shortHash
+	hash     []byte // what the uid at hand is made of
 }
 
 // knownKeys finds the keys of a mapper's numeric fields without making their

@@ -3,6 +3,7 @@ package mapper
 import (
 	"strconv"
 
+	"github.com/m3import/m3import/internal/uuidv5"
 	"github.com/m3import/m3import/reader"
 )
 
@@ -19,7 +20,7 @@ var uidNamespace = [16]byte{
 }
 
 // uuidLen is the length of a UUID as text.
-const uuidLen = 36
+const uuidLen = uuidv5.Len
 
 // The columns of a reject file that take the place of what the rule row reads
 // off the record, so that a row that comes back keeps its uid.
@@ -49,9 +50,8 @@ type identity struct {
 // in uidNamespace. A space for each keeps what a row hashes short: an id of up
 // to 36 characters, which is a UUID, fits into one block of SHA-1.
 func uidSpace(rule, name string) []byte {
-	h := shortHash{text: append(uidNamespace[:], "m3import:"+strconv.Itoa(UIDVersion)+":"+rule+":"+name...)}
-	sum := h.uuid()
-	return sum[:]
+	space := uuidv5.Sum(append(uidNamespace[:], "m3import:"+strconv.Itoa(UIDVersion)+":"+rule+":"+name...))
+	return space[:]
 }
 
 // appendPart appends text with its length in bytes and a colon before it. Parts
@@ -69,28 +69,6 @@ func appendPart[T string | []byte](dst []byte, text T) []byte {
 	return append(dst, text...)
 }
 
-// uuid is the UUIDv5 of h.text, which starts with the name space.
-func (h *shortHash) uuid() [16]byte {
-	sum := h.sum()
-	sum[6] = sum[6]&0x0F | 0x50 // version 5
-	sum[8] = sum[8]&0x3F | 0x80 // the variant of RFC 9562
-	return sum
-}
-
-// putUUID writes the UUIDv5 of h.text, which starts with the name space.
-func (h *shortHash) putUUID(text *[uuidLen]byte) {
-	const digits = "0123456789abcdef"
-	sum := h.uuid()
-	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
-	for i, at := range uuidDigits {
-		text[at] = digits[sum[i]>>4]
-		text[at+1] = digits[sum[i]&15]
-	}
-}
-
-// uuidDigits is where the two digits of each byte of a UUID stand in its text.
-var uuidDigits = [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
-
 // early takes what of the uid can be known before the measurement is written. A
 // direct one it returns. Of all others it makes the text that is hashed, in
 // out.hash: for the rules column and key all of it, for the rules content and
@@ -99,7 +77,12 @@ func (id *identity) early(out *Output, rec *reader.Record) (direct []byte, fe *F
 	if id.direct {
 		return id.column(rec)
 	}
-	text := append(out.hash.text[:0], id.space...)
+	if out.hash == nil {
+		// Memory of this size starts at a line of the cache, and blocks that lie
+		// across two cost a twentieth of the whole row.
+		out.hash = make([]byte, 0, 512)
+	}
+	text := append(out.hash[:0], id.space...)
 	switch id.rule {
 	case RuleColumn, RuleKey:
 		for i := range id.parts {
@@ -114,7 +97,7 @@ func (id *identity) early(out *Output, rec *reader.Record) (direct []byte, fe *F
 			return nil, fe
 		}
 	}
-	out.hash.text = text
+	out.hash = text
 	return nil, nil
 }
 
@@ -186,8 +169,9 @@ func (id *identity) finish(out *Output, m []byte) {
 	}
 	if id.late() {
 		rest := m[uidStart+uuidLen+len(`",`):]
-		text := strconv.AppendInt(out.hash.text, int64(len(rest)+1), 10)
-		out.hash.text = append(append(text, ':', '{'), rest...)
+		text := strconv.AppendInt(out.hash, int64(len(rest)+1), 10)
+		out.hash = append(append(text, ':', '{'), rest...)
 	}
-	out.hash.putUUID((*[uuidLen]byte)(m[uidStart:]))
+	out.hash = uuidv5.Pad(out.hash)
+	uuidv5.Write((*[uuidLen]byte)(m[uidStart:]), out.hash)
 }

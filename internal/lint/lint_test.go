@@ -22,9 +22,10 @@ const module = "github.com/m3import/m3import/"
 var arrows = map[string][]string{
 	"internal/jsonx":     {},
 	"internal/decimal":   {},
+	"internal/uuidv5":    {},
 	"internal/mutants":   {},
 	"reader":             {"internal/jsonx"},
-	"mapper":             {"reader", "internal/decimal", "internal/jsonx"},
+	"mapper":             {"reader", "internal/decimal", "internal/jsonx", "internal/uuidv5"},
 	"uploader":           {},
 	"checkpoint":         {"internal/jsonx"},
 	"checkpoint/crashfs": {"checkpoint"},
