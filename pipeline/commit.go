@@ -193,9 +193,6 @@ func (c *committer) take(p *parcel) {
 		}
 	}
 	c.mark.Position = p.end
-	if p.then == nil {
-		p.kept = p.batch.Len()
-	}
 	c.doubt.left -= int64(p.kept)
 	c.im.status.settled(p)
 }

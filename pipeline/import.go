@@ -23,9 +23,9 @@ const (
 	DefaultDrain   = 30 * time.Second
 )
 
-// DefaultWindow is two batches for each upload: one in the air, and one that waits
-// for the next commit or for an upload.
-func DefaultWindow(uploads int) int { return 2 * uploads }
+// DefaultWindow is three batches for each upload: one in the air, and two that are
+// settled, so that the others go on while a commit waits for the disk.
+func DefaultWindow(uploads int) int { return 3 * uploads }
 
 // ErrStopped is what Run returns when it was asked to stop and did: all that
 // was read is settled and committed, and there is more to read.
@@ -100,6 +100,7 @@ type Import struct {
 	flights  flights
 	encodeds sync.Pool // *encoded
 	parcels  sync.Pool // *parcel
+	batches  sync.Pool // *uploader.Batch
 }
 
 // Run imports until the end of the input, an error, or the end of ctx.
@@ -198,7 +199,7 @@ func (im *Import) submit(ctx context.Context, p *parcel) *parcel {
 	var refusals []uploader.Refusal
 	err := context.Cause(flying)
 	if err == nil {
-		refusals, err = im.Submit.Submit(flying, &p.batch)
+		refusals, err = im.Submit.Submit(flying, p.batch)
 	}
 	ended := im.flights.end(p)
 	known, partly := errors.AsType[*uploader.Partly](err)
@@ -218,6 +219,9 @@ func (im *Import) submit(ctx context.Context, p *parcel) *parcel {
 		if some, bad := im.partly(p, known); some && bad == nil {
 			p.err, p.then = nil, err
 		}
+	} else if err == nil {
+		p.kept = p.batch.Len()
+		im.unload(p)
 	}
 	return p
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/m3import/m3import/uploader"
 )
 
-// parcel is a batch with its papers. Its memory is used again when it is
-// committed.
+// parcel is a batch with its papers. Its memory is used again: the batch when it
+// has settled, the papers when that is committed.
 type parcel struct {
-	batch    uploader.Batch
+	batch    *uploader.Batch     // nil once it has settled
 	end      checkpoint.Position // everything before it is in this parcel or an earlier one
 	consumed int64               // of the source at end, in bytes as stored
 	stays    []stay              // the sources that its rows came from, in order
@@ -28,7 +28,7 @@ type parcel struct {
 	papers   papers
 	err      error // ends the import here
 	then     error // ends it behind what the parcel holds, which is not all that was sent
-	kept     int   // then: measurements that it holds
+	kept     int   // measurements that are settled with it
 }
 
 // stretch is a run of rows of one chunk that went into a batch, with what it
@@ -61,20 +61,34 @@ func (im *Import) newParcel() *parcel {
 	if !ok {
 		p = new(parcel)
 	}
+	if p.batch, ok = im.batches.Get().(*uploader.Batch); !ok {
+		p.batch = new(uploader.Batch)
+	}
 	p.batch.Reset(im.Limits)
 	return p
 }
 
-// unpack gives back what a committed parcel held, and the parcel.
-func (im *Import) unpack(p *parcel) {
+// unload gives back what a parcel is sent and refused from, so that a window of
+// parcels that wait for a commit costs no more memory than one.
+func (im *Import) unload(p *parcel) {
 	for _, l := range p.leases {
 		l.free()
 	}
-	clear(p.rejects)
 	clear(p.leases)
+	p.leases = p.leases[:0]
+	im.batches.Put(p.batch)
+	p.batch = nil
+}
+
+// unpack gives back a committed parcel.
+func (im *Import) unpack(p *parcel) {
+	if p.batch != nil {
+		im.unload(p)
+	}
+	clear(p.rejects)
 	*p = parcel{
-		batch: p.batch, stays: p.stays[:0], totals: p.totals[:0], rejects: p.rejects[:0],
-		runs: p.runs[:0], leases: p.leases[:0], mappers: p.mappers[:0],
+		stays: p.stays[:0], totals: p.totals[:0], rejects: p.rejects[:0],
+		runs: p.runs[:0], leases: p.leases, mappers: p.mappers[:0],
 	}
 	im.parcels.Put(p)
 }

@@ -136,7 +136,7 @@ func TestGuardResume(t *testing.T) {
 			switch {
 			case clean && code != exitOK:
 				t.Errorf("a resume after a clean stop: exit code %d\n%s", code, stderr)
-			case !clean && (code != exitUsage || !strings.Contains(stderr, "without a clean stop 40 days ago, and up to 20 measurements may have arrived then (usage.csv, after row") || !strings.Contains(stderr, "they come to: api measure.n 20")):
+			case !clean && (code != exitUsage || !strings.Contains(stderr, "without a clean stop 40 days ago, and up to 30 measurements may have arrived then (usage.csv, after row") || !strings.Contains(stderr, "they come to: api measure.n 30")):
 				t.Errorf("a resume after a crash: exit code %d\n%s", code, stderr)
 			}
 			if !clean {
