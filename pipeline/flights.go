@@ -46,7 +46,7 @@ type flights struct {
 	taken   bool  // something was, in this run
 	turn    int64 // the flights up to this number have landed
 	arrived map[int64]bool
-	news    chan struct{} // closed when one of the last three changes, and then another one
+	news    chan struct{} // for the next change of the last three; nil: nobody waits
 }
 
 // flight is one batch on its way. It is its own [uploader.Departure].
@@ -83,7 +83,7 @@ func (f *flights) start(ctx context.Context, p *parcel, now time.Time) context.C
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.all == nil {
-		f.all, f.arrived, f.news = make(map[int64]*flight), make(map[int64]bool), make(chan struct{})
+		f.all, f.arrived = make(map[int64]*flight), make(map[int64]bool)
 	}
 	one := &flight{of: f, number: p.sent, end: p.end, papers: p.papers, began: now, ctx: ctx, keep: keep}
 	f.all[p.sent] = one
@@ -134,11 +134,8 @@ func (p papers) allowed(b Budget) int {
 // Again waits until something was taken from any flight, or this is the first in
 // line.
 func (one *flight) Again() {
-	f := one.of
 	for {
-		f.mu.Lock()
-		goOn, news := f.taken || f.turn == one.number-1, f.news
-		f.mu.Unlock()
+		goOn, news := one.mayTryAgain()
 		if goOn {
 			return
 		}
@@ -150,10 +147,31 @@ func (one *flight) Again() {
 	}
 }
 
+// mayTryAgain reports that Again may return; news come when it must be asked anew.
+func (one *flight) mayTryAgain() (yes bool, news <-chan struct{}) {
+	f := one.of
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.taken || f.turn == one.number-1 {
+		return true, nil
+	}
+	return false, f.await()
+}
+
+// await is closed when there are news.
+func (f *flights) await() <-chan struct{} {
+	if f.news == nil {
+		f.news = make(chan struct{})
+	}
+	return f.news
+}
+
 // tell wakes up who waits for news.
 func (f *flights) tell() {
-	close(f.news)
-	f.news = make(chan struct{})
+	if f.news != nil {
+		close(f.news)
+		f.news = nil
+	}
 }
 
 // Settled notes that something of a flight was taken, and how much refused. With
@@ -365,7 +383,10 @@ func (f *flights) onlyInAir() (yes bool, news <-chan struct{}) {
 		}
 		yes = yes || one.left
 	}
-	return yes, f.news
+	if yes {
+		news = f.await()
+	}
+	return yes, news
 }
 
 // uncertain is when the oldest flight began of which some may have been taken and

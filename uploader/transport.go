@@ -126,13 +126,13 @@ func roundTrip(ctx context.Context, rt http.RoundTripper, timeout time.Duration,
 	ctx = httptrace.WithClientTrace(ctx, &w.trace)
 	defer func() { x.lent = w.done.Load() < w.begun.Load() }()
 
-	req = req.WithContext(ctx)
+	with := req.WithContext(ctx) // a copy; req stays with the caller, who need not allocate it
 	if body != nil {
-		req.ContentLength = int64(len(body))
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-		req.Body, _ = req.GetBody()
+		with.ContentLength = int64(len(body))
+		with.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		with.Body, _ = with.GetBody()
 	}
-	res, err := rt.RoundTrip(req)
+	res, err := rt.RoundTrip(with)
 	if err != nil {
 		return exchange{err: causeOf(ctx, err)}
 	}
@@ -146,13 +146,31 @@ func roundTrip(ctx context.Context, rt http.RoundTripper, timeout time.Duration,
 		// of it heeds no context.
 		return x
 	}
-	x.body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
+	x.body, err = readAnswer(res.Body)
+	if x.err = err; err != nil && err != errAnswerTooLong {
 		x.err = causeOf(ctx, err)
-	} else if len(x.body) == maxAnswer {
-		x.err = errAnswerTooLong
 	}
 	return x
+}
+
+// readAnswer reads an answer to its end.
+func readAnswer(body io.Reader) ([]byte, error) {
+	answer := make([]byte, 0, 512) // that it was accepted takes a tenth of it
+	for {
+		if len(answer) == cap(answer) {
+			answer = slices.Grow(answer, cap(answer))
+		}
+		n, err := body.Read(answer[len(answer):cap(answer)])
+		answer = answer[:len(answer)+n]
+		switch {
+		case len(answer) >= maxAnswer:
+			return answer, errAnswerTooLong
+		case err == io.EOF:
+			return answer, nil
+		case err != nil:
+			return answer, err
+		}
+	}
 }
 
 // writings counts how often a request was begun to be written, and ended. It ends
