@@ -10,6 +10,7 @@ import (
 )
 
 func main() {
+	startWide()
 	ctx, stop := untilSignal(context.Background())
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
