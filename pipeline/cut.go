@@ -38,7 +38,7 @@ type cutter struct {
 
 // The most of a bundle, before the last piece.
 const (
-	maxBundleBytes  = 64 << 10
+	maxBundleBytes  = 128 << 10
 	maxBundlePieces = 32
 )
 

@@ -147,6 +147,9 @@ func (r *runner) guardNew(plan checkpoint.Plan) error {
 			return err
 		}
 	}
+	if len(before.imports) == 0 {
+		return nil // as of every first import
+	}
 	anyImport := func(im checkpoint.Import) bool { return im.Plan.ID != plan.ID }
 	past := r.pastOf(plan.Sources, before, anyImport)
 	if err := r.tooLate(plan.Sources, past); err != nil {
