@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	startWide()
+	tuneMemory()
 	ctx, stop := untilSignal(context.Background())
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
