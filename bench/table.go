@@ -122,22 +122,28 @@ func (b *bench) steady(name string, in input, nothing bool) entry {
 	}}
 }
 
-// manyFiles compares ten thousand files with one that holds the same rows.
+// manyFiles compares ten thousand files with one that holds the same rows: when
+// answers come at once, and when they take as long as those of a platform far away.
 func manyFiles(b *bench) contest {
 	const files, each = 10_000, 50
-	many, one := "10,000 files", "one file of the same rows"
-	return contest{
-		name: many,
-		runs: []entry{
-			b.importing(many, load{in: input{format: "csv", rows: files * each, files: files}}),
-			b.importing(one, load{in: input{format: "csv", rows: files * each}}),
-		},
-		lines: []line{
-			{name: "10,000 files of 50 rows / one file: time", of: []string{many, one}, value: wallRatio, must: 1.2, unit: "x"},
-			{name: "10,000 files of 50 rows / one file: requests", of: []string{many, one},
-				value: func(s ...sample) float64 { return s[0].Num / s[1].Num }, must: 1, unit: "x"},
-		},
+	const delay = 50 * time.Millisecond
+	c := contest{name: "10,000 files"}
+	for _, with := range []struct {
+		what   string
+		manner manner
+	}{{"", manner{}}, {", answers take 50 ms", manner{delay: delay}}} {
+		many, one := "10,000 files"+with.what, "one file of the same rows"+with.what
+		c.runs = append(c.runs,
+			b.importing(many, load{in: input{format: "csv", rows: files * each, files: files}, manner: with.manner}),
+			b.importing(one, load{in: input{format: "csv", rows: files * each}, manner: with.manner}))
+		c.lines = append(c.lines,
+			line{name: "10,000 files of 50 rows / one file: time" + with.what, of: []string{many, one}, value: wallRatio, must: 1.2, unit: "x"})
+		if with.what == "" {
+			c.lines = append(c.lines, line{name: "10,000 files of 50 rows / one file: requests", of: []string{many, one},
+				value: func(s ...sample) float64 { return s[0].Num / s[1].Num }, must: 1, unit: "x"})
+		}
 	}
+	return c
 }
 
 // cores tells what a second core brings.
