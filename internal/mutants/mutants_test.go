@@ -29,12 +29,16 @@ var mutants = []mutant{
 		"counts.Accepted++", "counts.Accepted += 1 + int64(p.at.Record%100/99)",
 	}}, "./cmd/m3import", "TestSamples"},
 	{"commit before the answer", "pipeline/import.go", []edit{{
-		"refusals, err = im.Submit.Submit(flying, &p.batch)",
+		"refusals, err = im.Submit.Submit(flying, p.batch)",
 		"sent := new(uploader.Batch)\n\t\tfor i := range p.batch.Len() {\n\t\t\t_ = sent.Add(p.batch.Item(i))\n\t\t}\n\t\tgo im.Submit.Submit(flying, sent)",
 	}}, "./pipeline", "TestPlatformFails|TestStopAndGoOn"},
 	{"commit although the answer is an error", "pipeline/commit.go", []edit{{
 		"if why = p.err; why != nil {", "if why = p.err; why != nil && p.batch.Len() == 0 {",
 	}}, "./pipeline", "TestPlatformFails"},
+	{"fill a body again that is in the air", "pipeline/import.go", []edit{{
+		"refusals, err = im.Submit.Submit(flying, p.batch)",
+		"im.batches.Put(p.batch)\n\t\trefusals, err = im.Submit.Submit(flying, p.batch)",
+	}}, "./pipeline", "TestSameWhateverTheSizes|TestPlatformFails"},
 	{"settle out of order", "pipeline/ordered.go", []edit{
 		{"jobs := make(chan job)\n", "jobs := make(chan job)\n\tshared := make(chan Out, window+n)\n"},
 		{"promise := promises.Get().(chan Out)\n", "promise := shared\n"},
