@@ -188,7 +188,11 @@ func (im *Import) setDefaults() {
 // error that keeps it unknown, or with both when it is known of a part. ErrStopped
 // says that nothing of it was sent.
 func (im *Import) submit(ctx context.Context, p *parcel) *parcel {
-	if p.err != nil || p.batch.Len() == 0 {
+	if p.err != nil {
+		return p
+	}
+	if p.batch.Len() == 0 {
+		im.unload(p)
 		return p
 	}
 	if audit, ok := im.Submit.(*Audit); ok {
