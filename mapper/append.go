@@ -361,7 +361,7 @@ func (t *moment) reversed(rec *reader.Record, ets, ts []byte) *FieldError {
 
 // item closes the measurement that ends out.JSON.
 func (o *Output) item(uidEnd int, flags Flags) {
-	if len(o.JSON) > math.MaxUint32 {
+	if uint64(len(o.JSON)) > math.MaxUint32 {
 		panic("mapper: an Output of more than 4 GiB: reset it between chunks")
 	}
 	o.Items = append(o.Items, Item{End: uint32(len(o.JSON)), UIDEnd: uint32(uidEnd), AmountsEnd: uint32(len(o.Amounts)), Flags: flags})

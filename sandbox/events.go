@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -165,7 +166,7 @@ func (s *Server) eventAnswer(e *event, r *http.Request) eventAnswer {
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	size, problem := queryInt(query, "pageSize", maxPage, 1, maxPage)
-	before, ok := parseCursor(query.Get("nextToken"), 1<<62)
+	before, ok := parseCursor(query.Get("nextToken"), math.MaxInt)
 	others := slices.ContainsFunc([]string{"eventName", "eventType", "accountId", "resourceId", "notificationId", "notificationCode"},
 		func(name string) bool { return query.Get(name) != "" })
 	ids := filter(query, "ids")
