@@ -68,8 +68,8 @@ func (im *Import) newParcel() *parcel {
 	return p
 }
 
-// unload gives back what a parcel is sent and refused from, so that a window of
-// parcels that wait for a commit costs no more memory than one.
+// unload gives back what a parcel is sent and refused from: of one that waits for
+// its commit, only the papers stay.
 func (im *Import) unload(p *parcel) {
 	for _, l := range p.leases {
 		l.free()
